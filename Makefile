@@ -1,0 +1,74 @@
+# `make help` lists the targets.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+CLIENT := .venv-client/bin
+IMAGE ?= sagemaker-gluoncv:cpu
+LIBRARIES := libgomp.so.1 libquadmath.so.0
+SOURCES := src tests benchmarks local_test serve/gunicorn.conf.py
+SCRIPTS := $(wildcard *.sh local_test/*.sh) .ci/run
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: .venv/ready ## draw pictures, train, serve, ask: no Docker, no AWS
+	@$(BIN)/python local_test/demo.py
+
+.PHONY: test
+test: check ## everything: checks, unit, integration and, where a Docker engine runs, container tests
+	$(BIN)/pytest tests/unit tests/integration
+	@$(MAKE) --no-print-directory test-container
+
+.PHONY: check
+check: .venv/ready ## ruff, mypy, shellcheck (where installed)
+	$(BIN)/ruff check $(SOURCES) train/train serve/serve
+	$(BIN)/ruff format --check $(SOURCES) train/train serve/serve
+	$(BIN)/mypy src
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck is not installed: not run"; fi
+
+# Without an engine there is nothing to test in; where there must be one (CI), its absence is a failure.
+.PHONY: test-container
+test-container: ## build the image and test it (needs a Docker engine)
+	@if docker info >/dev/null 2>&1; then \
+		$(MAKE) --no-print-directory image .venv-client/ready && $(CLIENT)/pytest tests/container; \
+	elif [ -n "$$CI" ]; then echo "no Docker engine answers: the container tests cannot run" >&2; exit 1; \
+	else echo "NOT RUN: the container tests, because no Docker engine answers"; fi
+
+.PHONY: image
+image: ## build sagemaker-gluoncv:cpu (more flags for docker build in DOCKER_BUILD_FLAGS)
+	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
+
+.PHONY: lock
+lock: .venv/ready ## compile requirements/*.in into lock files with hashes
+	$(BIN)/pip install --quiet uv
+	cd requirements && for name in image test client; do \
+		../$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+		$$(case $$name in client) ;; image) echo "--excludes excludes.txt";; *) echo "--excludes excludes.txt -c image.lock";; esac) $$name.in -o $$name.lock; done
+
+.venv/ready: requirements/test.lock pyproject.toml
+	@missing=; for library in $(LIBRARIES); do ldconfig -p | grep -q $$library || missing=yes; done; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing=yes; \
+	if [ -n "$$missing" ]; then \
+		echo "Installing what MXNet and Python need of the system: libgomp1 libquadmath0 python3.11-venv"; \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends libgomp1 libquadmath0 python3.11-venv; \
+	fi
+	@echo "Making .venv (about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements/test.lock
+	@$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+.venv-client/ready: requirements/client.lock pyproject.toml
+	@$(PYTHON) -m venv .venv-client
+	@$(CLIENT)/pip install --quiet --require-hashes --no-deps -r requirements/client.lock
+	@$(CLIENT)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+.PHONY: clean
+clean: ## remove the virtual environments and caches
+	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build

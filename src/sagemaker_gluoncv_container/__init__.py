@@ -1,0 +1,3 @@
+"""Trains and serves GluonCV image classifiers as an Amazon SageMaker container."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,157 @@
+"""The platform's side: where SageMaker puts things, and every environment variable.
+
+This is the only module that reads os.environ. Source: "How Amazon SageMaker runs your training image" and
+"Custom inference code with hosting services" in the SageMaker developer guide.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import ClientError
+
+BASE_DIR = "SAGEMAKER_BASE_DIR"
+PRETRAINED_DIR = "SAGEMAKER_GLUONCV_PRETRAINED_DIR"
+PORT = "SAGEMAKER_BIND_TO_PORT"
+WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
+TIMEOUT = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
+BATCH = "SAGEMAKER_BATCH"
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The tree under /opt/ml, or under SAGEMAKER_BASE_DIR."""
+
+    base: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Paths":
+        """Return the tree that this process has been given."""
+        return cls(Path(environ.get(BASE_DIR) or "/opt/ml"))
+
+    @property
+    def config(self) -> Path:
+        """Where the platform describes the job."""
+        return self.base / "input" / "config"
+
+    @property
+    def model(self) -> Path:
+        """What becomes model.tar.gz, and what an endpoint is given."""
+        return self.base / "model"
+
+    @property
+    def output_data(self) -> Path:
+        """What becomes output.tar.gz."""
+        return self.base / "output" / "data"
+
+    @property
+    def failure(self) -> Path:
+        """The file whose first 1,024 characters become FailureReason."""
+        return self.base / "output" / "failure"
+
+    def channel(self, name: str) -> Path:
+        """Return the folder of a channel in File mode."""
+        return self.base / "input" / "data" / name
+
+    def read_config(self, name: str) -> dict[str, Any]:
+        """Return the object in `input/config/<name>.json`, empty if there is no such file.
+
+        Raises ClientError if the file is not one JSON object.
+        """
+        path = self.config / f"{name}.json"
+        if not path.exists():
+            return {}
+        try:
+            value = json.loads(path.read_text())
+        except ValueError as error:
+            raise ClientError(f"{path} is not JSON", str(error), "Write one JSON object into it") from error
+        if not isinstance(value, dict):
+            raise ClientError(f"{path} holds {type(value).__name__}", "it must hold one JSON object")
+        return value
+
+    def write_failure(self, message: str) -> None:
+        """Write the reason that DescribeTrainingJob will show."""
+        self.failure.parent.mkdir(parents=True, exist_ok=True)
+        self.failure.write_text(message[:1024])
+
+
+def pretrained_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of base weights: outside /opt/ml, which the platform mounts over."""
+    return Path(environ.get(PRETRAINED_DIR) or "/opt/sagemaker-gluoncv/pretrained")
+
+
+def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the CPUs this container may use: its affinity, cut by its cgroup's quota (v2, then v1).
+
+    os.cpu_count() is the host's, which is how servers come to start 96 workers in half a CPU.
+    """
+    cpus = float(len(os.sched_getaffinity(0)))
+    v2, v1 = cgroup / "cpu.max", cgroup / "cpu"
+    if v2.exists():
+        quota, period = v2.read_text().split()
+    elif (v1 / "cpu.cfs_quota_us").exists():
+        quota, period = ((v1 / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
+    else:
+        return cpus
+    limited = quota != "max" and int(quota) > 0
+    return min(cpus, int(quota) / int(period)) if limited else cpus
+
+
+def set_compute_threads(count: int) -> None:
+    """Give MXNet that many threads, unless the user has; it reads this on import, and else takes half the cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(count))
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """Return this process's environment with changes, for a child."""
+    return {**os.environ, **changes}
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """What the environment asks of the server."""
+
+    port: int
+    workers: int
+    threads: int
+    compute_threads: int
+    timeout_seconds: int
+    batch_transform: bool
+    model_dir: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ServingSettings":
+        """Read and check the settings.
+
+        Raises ClientError that names every variable with a wrong value.
+        """
+        faults: list[ClientError] = []
+        cpus = cpu_count()
+
+        def integer(name: str, default: int, least: int, most: int) -> int:
+            text = environ.get(name) or str(default)
+            if text.isdecimal() and least <= int(text) <= most:
+                return int(text)
+            faults.append(ClientError(f"{name}={text!r} is not a whole number from {least} to {most}"))
+            return default
+
+        workers = integer(WORKERS, max(1, math.floor(cpus)), 1, 512)
+        settings = cls(
+            port=integer(PORT, 8080, 1, 65535),
+            workers=workers,
+            # A thread waits while another computes, so that pings are answered during an invocation.
+            threads=16,
+            compute_threads=max(1, math.floor(cpus / workers)),
+            timeout_seconds=integer(TIMEOUT, 60, 1, 3600),
+            batch_transform=environ.get(BATCH, "").lower() == "true",
+            model_dir=Paths.from_environment(environ).model,
+        )
+        if faults:
+            raise ClientError.of(faults)
+        return settings

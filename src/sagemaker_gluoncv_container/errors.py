@@ -1,0 +1,77 @@
+"""Every error that this image raises on purpose.
+
+    ContainerError              what, why, what to do
+    +-- ClientError             the user can mend it: the job exits with 2
+    +-- AlgorithmError          the user cannot: the job exits with 1
+    +-- InvocationError         a request that gets no answer: carries its HTTP status
+        +-- NotAcceptable       406
+        +-- UnsupportedContent  415  a content type that is not taken
+        +-- UnreadablePicture   415  bytes that are no whole picture
+        +-- EmptyRequest        400
+        +-- NotReady            503  the model is not loaded yet
+
+A message says what is wrong, why, and what to do next, in that order.
+"""
+
+from collections.abc import Sequence
+
+
+class ContainerError(Exception):
+    """An error with a message that a person can act upon."""
+
+    def __init__(self, what: str, why: str = "", do: str = "") -> None:
+        self.what, self.why, self.do = what, why, do
+        super().__init__(". ".join(part.rstrip(".") for part in (what, why, do) if part) + ".")
+
+
+class ClientError(ContainerError):
+    """The user can mend this; the job ends with exit code 2."""
+
+    exit_code = 2
+
+    @classmethod
+    def of(cls, faults: "Sequence[ContainerError]") -> "ClientError":
+        """Return one error that names every fault, so that a job need not fail once for each."""
+        if len(faults) == 1:
+            return cls(faults[0].what, faults[0].why, faults[0].do)
+        return cls(f"{len(faults)} faults", " ".join(f"({n}) {fault}" for n, fault in enumerate(faults, 1)))
+
+
+class AlgorithmError(ContainerError):
+    """The user cannot mend this; the job ends with exit code 1."""
+
+    exit_code = 1
+
+
+class InvocationError(ContainerError):
+    """A request that gets no answer; `status` is its HTTP status."""
+
+    status = 400
+
+
+class NotAcceptable(InvocationError):
+    """None of the formats in the Accept header can be given."""
+
+    status = 406
+
+
+class UnsupportedContent(InvocationError):
+    """The Content-Type is not one that this endpoint takes."""
+
+    status = 415
+
+
+class UnreadablePicture(InvocationError):
+    """The bytes are no picture, or not a whole one."""
+
+    status = 415
+
+
+class EmptyRequest(InvocationError):
+    """The request has no body."""
+
+
+class NotReady(InvocationError):
+    """The model is still being loaded."""
+
+    status = 503

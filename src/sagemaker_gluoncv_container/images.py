@@ -1,0 +1,161 @@
+"""From encoded bytes to the pixels a network sees; training, validation and serving all come through here.
+
+Pictures come from strangers, so they are decoded by Pillow, which is maintained, and not by the OpenCV of 2018 that is
+linked into MXNet. The training and the evaluation transform stand side by side; both start from the same resize.
+"""
+
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps
+
+from .errors import UnreadablePicture
+
+Pixels = NDArray[np.uint8]
+
+# Formats worth their risk; Pillow knows forty.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "MPO")
+# 100 megapixels is past any camera our users have, and 300 MB decoded.
+MAX_PIXELS = 100_000_000
+# Of a transparent picture, what shows through: product photos are cut out against white.
+_BACKGROUND = (255, 255, 255)
+_GREY = (127, 127, 127)
+AUGMENTATIONS = ("crop", "crop_color", "crop_color_transform")
+
+# What Pillow's decoders are known to raise on broken bytes.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+
+# Odd metadata is no reason to bother anyone.
+warnings.filterwarnings("ignore", module="PIL")
+# Our own limit, MAX_PIXELS, refuses where Pillow would warn.
+Image.MAX_IMAGE_PIXELS = None
+# A cut picture is an error, never grey stripes that get a confident answer.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture becomes the net's input: shortest side to `resize`, then `height` x `width` of it; pixels."""
+
+    height: int
+    width: int
+    resize: int
+
+
+def default_resize(height: int, width: int) -> int:
+    """Return the shortest side, in pixels, when the user gives none: 256 for 224, the usual ratio of evaluation."""
+    return round(max(height, width) * 256 / 224)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return an image of any mode as RGB, transparent parts on white, 16 bits scaled to 8."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        # Pillow would clip 16-bit values at 255, which turns the picture white.
+        image = Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        canvas = Image.new("RGB", rgba.size, _BACKGROUND)
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return canvas
+    return image.convert("RGB")
+
+
+def decode(data: bytes) -> Image.Image:
+    """Return the picture in `data` as it is meant to be seen: RGB, upright by its EXIF orientation, first frame.
+
+    Raises UnreadablePicture if the bytes are no whole picture of a known format, or over MAX_PIXELS pixels; the size
+    is read from the header, before anything is decoded.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise UnreadablePicture(
+                f"the picture is {width} x {height} pixels", f"the limit is {MAX_PIXELS:,}", "Make it smaller"
+            )
+        return _to_rgb(ImageOps.exif_transpose(image))
+    except _DECODER_ERRORS as error:
+        raise UnreadablePicture(
+            "the picture cannot be read",
+            f"{len(data)} bytes are not a whole picture of a known format ({', '.join(FORMATS)}): {error}".rstrip(". "),
+            "Send the bytes of a picture file as they are",
+        ) from error
+
+
+def _cut(image: Image.Image, preprocessing: Preprocessing, across: float, down: float) -> Image.Image:
+    """Return height x width pixels of the picture scaled to `resize`, at a share of the room there is on either axis.
+
+    One resampling, of the region that stays: a 1 x 100,000 pixel picture costs no more than another.
+    """
+    scale = preprocessing.resize / min(image.size)
+    width, height = preprocessing.width / scale, preprocessing.height / scale
+    left, top = across * (image.width - width), down * (image.height - height)
+    box = (left, top, min(left + width, image.width), min(top + height, image.height))
+    return image.resize((preprocessing.width, preprocessing.height), Image.Resampling.BILINEAR, box=box)
+
+
+def for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """Return the centre of the picture, uint8 of shape (height, width, 3), RGB."""
+    return np.asarray(_cut(image, preprocessing, 0.5, 0.5))
+
+
+def for_training(
+    image: Image.Image, preprocessing: Preprocessing, augmentation: str | None, random: np.random.Generator
+) -> Pixels:
+    """Return a training view of the picture, uint8 of shape (height, width, 3), RGB.
+
+    None is the evaluation view; `crop` cuts at random and mirrors every other picture; `crop_color` also shifts hue
+    by +-36 degrees of 360, saturation and lightness by +-50 of 255; `crop_color_transform` also turns by +-10 degrees,
+    shears by +-0.1 and stretches by +-0.25. Values from the built-in algorithm's documentation.
+    """
+    if augmentation is None:
+        return for_evaluation(image, preprocessing)
+    image = _cut(image, preprocessing, random.random(), random.random())
+    if random.random() < 0.5:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if augmentation == "crop_color_transform":
+        image = _transformed(image, random)
+    if augmentation != "crop":
+        image = _recoloured(image, random)
+    return np.asarray(image)
+
+
+def _transformed(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Turn, shear and stretch about the centre; corners that come in from outside are grey."""
+    angle = np.deg2rad(random.uniform(-10, 10))
+    shear = random.uniform(-0.1, 0.1)
+    stretch = np.sqrt(random.uniform(0.75, 1.25))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.array([[1, shear], [0, 1]]) @ np.diag([stretch, 1 / stretch])
+    centre = np.array(image.size) / 2
+    shift = centre - matrix @ centre
+    coefficients = (*matrix[0], shift[0], *matrix[1], shift[1])
+    return image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=_GREY)
+
+
+def _recoloured(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Shift hue (a circle), saturation and lightness (clipped), each by one amount for the whole picture."""
+    levels = np.arange(256)
+    hue = (levels + random.uniform(-36, 36) / 360 * 256).round() % 256
+    saturation = (levels + random.uniform(-50, 50)).round().clip(0, 255)
+    lightness = (levels + random.uniform(-50, 50)).round().clip(0, 255)
+    table = np.concatenate([hue, saturation, lightness]).astype(int).tolist()
+    return image.convert("HSV").point(table).convert("RGB")

@@ -1,0 +1,1 @@
+"""The model server: `docker run IMAGE serve`."""

@@ -1,0 +1,1 @@
+"""The training job: `docker run IMAGE train`."""
