@@ -78,7 +78,8 @@ class Paths:
     def write_failure(self, message: str) -> None:
         """Write the reason that DescribeTrainingJob will show."""
         self.failure.parent.mkdir(parents=True, exist_ok=True)
-        self.failure.write_text(message[:1024])
+        # A file name in the message may be no UTF-8.
+        self.failure.write_text(message[:1024], encoding="utf-8", errors="replace")
 
 
 def pretrained_dir(environ: Mapping[str, str] = os.environ) -> Path:

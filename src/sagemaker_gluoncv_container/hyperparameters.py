@@ -6,7 +6,7 @@ developer guide) but for two defaults: `num_layers` is 18 and `use_pretrained_mo
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -141,15 +141,16 @@ class Hyperparameters:
                 expected = parsers[name].__doc__
                 faults.append(ClientError(f"hyperparameter {name} is {text!r}", f"it must be {expected}"))
         hyperparameters = cls(**values)
-        faults += hyperparameters._contradictions()
+        # What could not be read has its default here, which nobody has asked for.
+        faults += hyperparameters._contradictions(parsers.keys() & given.keys() - values.keys())
         if faults:
             raise ClientError.of(faults)
         return hyperparameters
 
-    def _contradictions(self) -> list[ClientError]:
+    def _contradictions(self, unread: Set[str]) -> list[ClientError]:
         faults = []
         side = max(self.image_shape[1:])
-        if self.resize is not None and self.resize < side:
+        if self.resize is not None and self.resize < side and "image_shape" not in unread:
             why = f"it must be at least the larger side of image_shape, {side}"
             faults.append(ClientError(f"hyperparameter resize is {self.resize}", why))
         if self.top_k and self.num_classes and self.top_k >= self.num_classes:

@@ -12,14 +12,32 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from .errors import UnreadablePicture
 
 Pixels = NDArray[np.uint8]
 
-# Formats worth their risk; Pillow knows forty.
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "MPO")
+# The plugins worth their risk, of Pillow's forty: importing them registers them, and keeps it from loading the rest.
+_PLUGINS = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+    TiffImagePlugin.TiffImageFile,
+)
+FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 # 100 megapixels is past any camera our users have, and 300 MB decoded.
 MAX_PIXELS = 100_000_000
 # Of a transparent picture, what shows through: product photos are cut out against white.
@@ -65,7 +83,7 @@ def default_resize(height: int, width: int) -> int:
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Return an image of any mode as RGB, transparent parts on white, 16 bits scaled to 8."""
-    if image.mode == "RGB":
+    if image.mode == "RGB" and not image.has_transparency_data:
         return image
     if image.mode.startswith("I"):
         # Pillow would clip 16-bit values at 255, which turns the picture white.
@@ -107,7 +125,8 @@ def _cut(image: Image.Image, preprocessing: Preprocessing, across: float, down: 
     """
     scale = preprocessing.resize / min(image.size)
     width, height = preprocessing.width / scale, preprocessing.height / scale
-    left, top = across * (image.width - width), down * (image.height - height)
+    # Where there is no room, rounding may leave a little less than none, which Pillow refuses.
+    left, top = max(0.0, across * (image.width - width)), max(0.0, down * (image.height - height))
     box = (left, top, min(left + width, image.width), min(top + height, image.height))
     return image.resize((preprocessing.width, preprocessing.height), Image.Resampling.BILINEAR, box=box)
 

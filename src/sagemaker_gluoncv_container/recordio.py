@@ -152,6 +152,11 @@ def _frames(file: BinaryIO, path: Path) -> Iterator[tuple[int, int, int, bytes]]
         offset = end
 
 
+def _follows(flag: int, between_records: bool) -> bool:
+    """Return whether a part with this continuation flag may stand here."""
+    return flag in ((_WHOLE, _FIRST) if between_records else (_MIDDLE, _LAST))
+
+
 def scan(path: Path) -> list[Record]:
     """Return where every picture of a file lies and its labels, in file order; no .idx is needed.
 
@@ -161,7 +166,7 @@ def scan(path: Path) -> list[Record]:
     start, head = -1, b""
     with path.open("rb", buffering=0) as file:
         for flag, offset, end, part in _frames(file, path):
-            if (flag in (_WHOLE, _FIRST)) != (start == -1):
+            if not _follows(flag, start == -1):
                 raise _damaged(path, len(records), offset, "the parts of a record do not follow each other")
             if start == -1:
                 start, head = offset, part
@@ -182,20 +187,23 @@ def scan(path: Path) -> list[Record]:
 
 def payloads(data: bytes) -> Iterator[bytes]:
     """Yield the payload of each record in framed bytes, parts joined. Raises ValueError if they are cut or damaged."""
-    offset, parts = 0, []
+    offset = 0
+    parts: list[bytes] = []
     while offset < len(data):
         if offset + _FRAME.size > len(data):
             raise ValueError(f"cut at byte {offset}")
         magic, word = _FRAME.unpack_from(data, offset)
         flag, length = word >> _LENGTH_BITS, word & (1 << _LENGTH_BITS) - 1
         start = offset + _FRAME.size
-        if magic != MAGIC or start + length > len(data):
+        if magic != MAGIC or start + length > len(data) or not _follows(flag, not parts):
             raise ValueError(f"damaged or cut at byte {offset}")
         parts.append(data[start : start + length])
         offset = start + length + -length % 4
         if flag in (_WHOLE, _LAST):
             yield _MAGIC_BYTES.join(parts)
             parts = []
+    if parts:
+        raise ValueError("cut between the parts of a record")
 
 
 def read_payload(descriptor: int, offset: int, size: int) -> bytes:
