@@ -44,6 +44,10 @@ class Artifact:
     description: Description
 
 
+def _params(epoch: int) -> str:
+    return f"{_PREFIX}-{epoch:04d}.params"
+
+
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that, whenever we are killed, either the old one or the new one is there, whole."""
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -62,7 +66,7 @@ def save(directory: Path, symbol: str, write_params: Callable[[Path], object], d
     content = {"format_version": FORMAT_VERSION, **asdict(description)}
     _write(directory / _SYMBOL, lambda path: path.write_text(symbol))
     _write(directory / _SHAPES, lambda path: path.write_text(json.dumps(shapes)))
-    params = directory / f"{_PREFIX}-{description.epoch:04d}.params"
+    params = directory / _params(description.epoch)
     _write(params, write_params)
     _write(directory / _DESCRIPTION, lambda path: path.write_text(json.dumps(content, indent=2)))
     for other in directory.glob(f"{_PREFIX}-*.params"):
@@ -73,18 +77,27 @@ def save(directory: Path, symbol: str, write_params: Callable[[Path], object], d
 def load(directory: Path) -> Artifact:
     """Return what lies in a model directory. Raises ClientError that lists what was found and what was expected."""
     description_path, symbol = directory / _DESCRIPTION, directory / _SYMBOL
-    params = sorted(directory.glob(f"{_PREFIX}-*.params"))
-    if not (description_path.is_file() and symbol.is_file() and params):
+    description = _read(description_path) if description_path.is_file() else None
+    # The description is written after its weights: of two epochs' weights it names those that are whole.
+    params = directory / _params(description.epoch) if description else None
+    if description is None or params is None or not (symbol.is_file() and params.is_file()):
         found = ", ".join(sorted(path.name for path in directory.glob("*"))) or "nothing"
-        expected = f"{_PREFIX}-NNNN.params, {_SYMBOL} and {_DESCRIPTION}"
+        expected = f"{params.name if params else f'{_PREFIX}-NNNN.params'}, {_SYMBOL} and {_DESCRIPTION}"
         raise ClientError(
             f"{directory} holds no model", f"found: {found}; expected: {expected}", "Give a model made by `train`"
         )
-    content: dict[str, Any] = json.loads(description_path.read_text())
-    version = content.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        why = f"its format_version is {version}, this image reads {FORMAT_VERSION}"
-        raise ClientError(f"{description_path} cannot be read", why, "Serve it with the image that made it")
-    content["preprocessing"] = Preprocessing(**content["preprocessing"])
-    content["classes"] = tuple(content["classes"])
-    return Artifact(symbol, params[-1], Description(**content))
+    return Artifact(symbol, params, description)
+
+
+def _read(path: Path) -> Description:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        version = content.pop("format_version")
+        if version != FORMAT_VERSION:
+            why = f"its format_version is {version}, this image reads {FORMAT_VERSION}"
+            raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
+        content["preprocessing"] = Preprocessing(**content["preprocessing"])
+        content["classes"] = tuple(content["classes"])
+        return Description(**content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ClientError(f"{path} is damaged", repr(error), "Give a model made by `train`") from error

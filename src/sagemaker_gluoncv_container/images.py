@@ -21,6 +21,7 @@ from PIL import (
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -63,8 +64,6 @@ _DECODER_ERRORS = (
 warnings.filterwarnings("ignore", module="PIL")
 # Our own limit, MAX_PIXELS, refuses where Pillow would warn.
 Image.MAX_IMAGE_PIXELS = None
-# A cut picture is an error, never grey stripes that get a confident answer.
-ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,9 @@ def decode(data: bytes) -> Image.Image:
     Raises UnreadablePicture if the bytes are no whole picture of a known format, or over MAX_PIXELS pixels; the size
     is read from the header, before anything is decoded.
     """
+    # A cut picture is an error, never grey stripes that get a confident answer. Said each time, because other libraries
+    # switch it for the whole process: gluoncv does when it is imported, after us.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = image.size
@@ -111,9 +113,11 @@ def decode(data: bytes) -> Image.Image:
             )
         return _to_rgb(ImageOps.exif_transpose(image))
     except _DECODER_ERRORS as error:
+        # That no plugin knows the bytes is what we say ourselves, without the address of an object.
+        detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
         raise UnreadablePicture(
             "the picture cannot be read",
-            f"{len(data)} bytes are not a whole picture of a known format ({', '.join(FORMATS)}): {error}".rstrip(". "),
+            f"{len(data)} bytes are not a whole picture of a known format ({', '.join(FORMATS)}){detail}".rstrip(".: "),
             "Send the bytes of a picture file as they are",
         ) from error
 

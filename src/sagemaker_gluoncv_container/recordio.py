@@ -207,5 +207,12 @@ def payloads(data: bytes) -> Iterator[bytes]:
 
 
 def read_payload(descriptor: int, offset: int, size: int) -> bytes:
-    """Return the payload of the record at `offset`, `size` bytes with framing. Threads may share the descriptor."""
-    return next(payloads(os.pread(descriptor, size, offset)))
+    """Return the payload of the record at `offset`, `size` bytes with framing. Threads may share the descriptor.
+
+    Raises ClientError if there is no such record, because the file was changed after it was scanned.
+    """
+    try:
+        return next(payloads(os.pread(descriptor, size, offset)))
+    except (StopIteration, ValueError) as error:
+        why = f"what lies at byte {offset} is no whole record of {size} bytes: the file was changed meanwhile"
+        raise ClientError("a record cannot be read", why, "Leave the files alone while a job reads them") from error

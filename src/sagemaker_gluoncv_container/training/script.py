@@ -1,13 +1,19 @@
 """Runs a user's own script (`entry_point` in the SDK) through AWS's sagemaker-training toolkit.
 
 The toolkit never forwards SIGTERM and keeps stderr out of the failure file. So it runs as our child: what it started
-gets the signal, it stays to report how that ended, and the end of its stderr goes into the failure file.
+gets the signal, it stays to report how that ended, and the end of the script's stderr goes into the failure file.
 """
 
+import contextlib
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -15,8 +21,15 @@ from ..contract import Paths, child_environment
 from ..errors import ClientError
 
 PROGRAM = "sagemaker_program"
-_TOOLKIT = "from sagemaker_training.cli.train import main; main()"
+# The toolkit's own log goes to stdout, so that stderr is the script's alone.
+_TOOLKIT = "import sys; sys.stderr = sys.stdout; from sagemaker_training.cli.train import main; main()"
 _TAIL_LINES = 20
+_TAIL_CHARACTERS = 800
+# How the toolkit's failure file begins when what it ran has failed.
+_COMMAND_FAILED = re.compile(r"\w+:\nExitCode (-?\d+)\n")
+# And how when the toolkit itself has, say at fetching the script; a traceback follows.
+_TOOLKIT_FAILED = "Framework Error"
+_SHELLS = ("sh", "dash", "bash")
 
 
 def run(paths: Paths) -> int:
@@ -24,6 +37,19 @@ def run(paths: Paths) -> int:
 
     Raises ClientError, with the end of the script's stderr, if it fails.
     """
+    stop = threading.Event()
+    toolkit: subprocess.Popen[str] | None = None
+
+    def on_sigterm(*_: object) -> None:
+        stop.set()
+        if toolkit:
+            _terminate(toolkit.pid)
+
+    signal.signal(signal.SIGTERM, on_sigterm)
+    # The toolkit ends with 0 whatever happened if it cannot write there, but says `success` only where it is due.
+    paths.failure.parent.mkdir(parents=True, exist_ok=True)
+    success = paths.failure.with_name("success")
+    success.unlink(missing_ok=True)
     toolkit = subprocess.Popen(
         [sys.executable, "-c", _TOOLKIT],
         env=child_environment(SAGEMAKER_BASE_DIR=str(paths.base), PYTHONUNBUFFERED="1"),
@@ -31,21 +57,73 @@ def run(paths: Paths) -> int:
         text=True,
         errors="replace",
     )
-    signal.signal(signal.SIGTERM, lambda *_: _stop(toolkit.pid))
+    if stop.is_set():
+        _terminate(toolkit.pid)
     assert toolkit.stderr is not None
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    for line in toolkit.stderr:
+    # In a thread: a process that the script leaves behind may hold the pipe open for ever.
+    reader = threading.Thread(target=_copy, args=(toolkit.stderr, tail), daemon=True)
+    reader.start()
+    code = toolkit.wait()
+    reader.join(timeout=1)
+    if code or not success.exists():
+        raise _failure(paths.failure, "".join(tail), stop.is_set())
+    return 0
+
+
+def _copy(stream: IO[str], tail: deque[str]) -> None:
+    for line in stream:
         sys.stderr.write(line)
         tail.append(line)
-    code = toolkit.wait()
-    if code:
-        why = " ".join("".join(tail).split())[-800:]
-        raise ClientError(f"the script failed with exit code {code}", why, "See the log for all of it")
-    return code
 
 
-def _stop(toolkit: int) -> None:
-    """Ask the script and all it started to end; the toolkit itself, if nothing runs yet."""
-    process = psutil.Process(toolkit)
-    for each in process.children(recursive=True) or [process]:
-        each.terminate()
+def _failure(written: Path, tail: str, stopped: bool) -> ClientError:
+    """Return why the script failed: a reason that it wrote itself, else the end of its stderr."""
+    reason = written.read_text(errors="replace") if written.is_file() else ""
+    failed = _COMMAND_FAILED.match(reason)
+    if stopped:
+        what = "the job was stopped, and the script did not end in good order upon SIGTERM"
+    elif failed:
+        code = int(failed[1])
+        what = (
+            f"the script failed with exit code {code}" if code > 0 else f"{signal.Signals(-code).name} ended the script"
+        )
+    elif reason.startswith(_TOOLKIT_FAILED):
+        what, tail = "the script could not be run", reason
+    elif reason:
+        return ClientError("the script failed", reason)
+    else:
+        what = "the script did not run to its end"
+    return ClientError(what, " ".join(tail.split())[-_TAIL_CHARACTERS:], "See the log for all of it")
+
+
+def _terminate(toolkit: int) -> None:
+    """Ask what the toolkit runs to end, or the toolkit itself if nothing runs yet."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(toolkit)
+        for each in list(_started(process)) or [process]:
+            # One may have ended because another did.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.terminate()
+
+
+def _started(process: psutil.Process) -> Iterator[psutil.Process]:
+    """Yield what is to get the signal: the children of a process, but in place of a shell what it runs.
+
+    A shell passes nothing on, and would die under a script that still has to end in good order, unless it has a trap.
+    A script's own workers are its own affair: it may need them to end. Nor is the toolkit's copy of itself, which
+    uploads intermediate output, to be disturbed.
+    """
+    for child in process.children():
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            if child.cmdline() == process.cmdline():
+                continue
+            run_by_shell = list(_started(child)) if Path(child.exe()).name in _SHELLS else []
+            yield from run_by_shell
+            if not run_by_shell or _catches_sigterm(child.pid):
+                yield child
+
+
+def _catches_sigterm(pid: int) -> bool:
+    caught = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)

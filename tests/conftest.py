@@ -1,0 +1,28 @@
+"""What all tests share. It stays free of MXNet: the container tests run in the client's environment."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# Pictures are drawn by the demo's own code.
+sys.path.insert(0, str(ROOT / "local_test"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def base_weights() -> Path:
+    """Return the folder of ResNet-18's base weights, which lies beside the checkout and not in it."""
+    folder = ROOT.parent / "shared" / "pretrained"
+    if not list(folder.glob("resnet18_v1b-*.params")):
+        reason = "there are no base weights in ../shared/pretrained"
+        # Where everything has to run, a test that is passed over is a failure.
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return folder

@@ -1,0 +1,56 @@
+"""What the unit tests share: hypothesis's settings and small things to feed the code with."""
+
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import configuration, settings
+from PIL import Image
+
+from sagemaker_gluoncv_container.recordio import Writer
+
+# The same examples on every run, and no time limit on a machine that others use too.
+settings.register_profile("tests", derandomize=True, deadline=None, database=None)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hypothesis_home() -> Iterator[None]:
+    """Keep hypothesis's files out of the checkout."""
+    folder = tempfile.mkdtemp(prefix="hypothesis-")
+    configuration.set_hypothesis_home_dir(folder)
+    yield
+    shutil.rmtree(folder)
+
+
+def encode(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+    """Return an image as the bytes of a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="session", name="encode")
+def encode_() -> Callable[..., bytes]:
+    """Return the function that makes a file's bytes of an image."""
+    return encode
+
+
+@pytest.fixture(scope="session")
+def write_channel() -> Callable[..., None]:
+    """Return a function that writes `<folder>/<name>.rec` with a small picture for each label or tuple of labels.
+
+    Every pixel of picture n is of the colour (n, 7 n % 256, 255 - n), so that it can be told from its pixels.
+    """
+
+    def write(folder: Path, labels: list[float] | list[tuple[float, ...]], name: str = "pictures") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with Writer(folder / f"{name}.rec") as writer:
+            for number, label in enumerate(labels):
+                picture = Image.new("RGB", (12, 10), (number, 7 * number % 256, 255 - number))
+                writer.write(label if isinstance(label, tuple) else (float(label),), encode(picture))
+
+    return write

@@ -1,0 +1,22 @@
+"""A small model to serve, made once."""
+
+from pathlib import Path
+
+import mxnet as mx
+import pytest
+
+from sagemaker_gluoncv_container.artifact import Description
+from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training import network
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tree whose model/ holds an untrained net for 5 classes and pictures of 48 x 32 pixels."""
+    base = tmp_path_factory.mktemp("base")
+    given = Hyperparameters(num_classes=5, use_pretrained_model=False, image_shape=(3, 32, 48))
+    mx.random.seed(0)
+    net = network.build(given, Path("nowhere"), mx.cpu())
+    net(mx.nd.zeros((1, 3, 32, 48)))
+    network.export(net, base / "model", Description(0, 5, given.preprocessing))
+    return base

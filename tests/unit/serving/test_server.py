@@ -1,0 +1,37 @@
+"""serving.server: what is checked before gunicorn takes over; how it runs is an integration test's affair."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from sagemaker_gluoncv_container.serving import server
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({}, "ClientError: {base}/model holds no model. found: nothing; expected: "),
+        (
+            {"SAGEMAKER_BIND_TO_PORT": "x"},
+            "ClientError: SAGEMAKER_BIND_TO_PORT='x' is not a whole number from 1 to 65535",
+        ),
+    ],
+    ids=["no model", "wrong setting"],
+)
+def test_refusal(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    environ: dict[str, str],
+    message: str,
+) -> None:
+    """What the user has to mend ends the container with 2, and the log says what it is."""
+    for name, value in {"SAGEMAKER_BASE_DIR": str(tmp_path), **environ}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as caught:
+        server.main(tmp_path / "gunicorn.conf.py")
+    assert caught.value.code == 2
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.message.startswith(message.format(base=tmp_path))

@@ -1,0 +1,214 @@
+"""contract: the platform's paths, files and environment."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sagemaker_gluoncv_container import contract
+from sagemaker_gluoncv_container.contract import Paths, ServingSettings
+from sagemaker_gluoncv_container.errors import ClientError
+
+CPUS = float(len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(
+    ("environ", "base"),
+    [({}, "/opt/ml"), ({"SAGEMAKER_BASE_DIR": ""}, "/opt/ml"), ({"SAGEMAKER_BASE_DIR": "/x"}, "/x")],
+)
+def test_paths_lie_under_the_base(environ: dict[str, str], base: str) -> None:
+    """The tree is the platform's, under /opt/ml unless the environment moves it."""
+    paths = Paths.from_environment(environ)
+    assert {
+        "config": str(paths.config),
+        "model": str(paths.model),
+        "output_data": str(paths.output_data),
+        "failure": str(paths.failure),
+        "train": str(paths.channel("train")),
+    } == {
+        "config": f"{base}/input/config",
+        "model": f"{base}/model",
+        "output_data": f"{base}/output/data",
+        "failure": f"{base}/output/failure",
+        "train": f"{base}/input/data/train",
+    }
+
+
+def test_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without an argument it is the process's own environment that counts."""
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path))
+    assert Paths.from_environment() == Paths(tmp_path)
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> Paths:
+    """Return a tree whose config folder is there."""
+    (tmp_path / "input" / "config").mkdir(parents=True)
+    return Paths(tmp_path)
+
+
+def test_config_is_read(paths: Paths) -> None:
+    """A config file's object comes as it is."""
+    content = {"train": {"TrainingInputMode": "File"}, "é": None}
+    (paths.config / "x.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    assert paths.read_config("x") == content
+
+
+def test_config_that_is_missing_is_empty(paths: Paths) -> None:
+    """Local mode leaves files out, which says nothing."""
+    assert paths.read_config("x") == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"{'a': 1}"])
+def test_config_that_is_no_json(paths: Paths, content: bytes) -> None:
+    """A config file that is not JSON is the user's to mend, and named."""
+    (paths.config / "x.json").write_bytes(content)
+    with pytest.raises(ClientError, match=r"x\.json is not JSON.*one JSON object"):
+        paths.read_config("x")
+
+
+@pytest.mark.parametrize(("content", "kind"), [("[]", "list"), ("3", "int"), ("null", "NoneType"), ('"a"', "str")])
+def test_config_that_is_no_object(paths: Paths, content: str, kind: str) -> None:
+    """A config file must hold an object."""
+    (paths.config / "x.json").write_text(content)
+    with pytest.raises(ClientError, match=rf"x\.json holds {kind}\. it must hold one JSON object"):
+        paths.read_config("x")
+
+
+def test_failure_is_cut_at_what_the_platform_shows(tmp_path: Path) -> None:
+    """The failure file holds the first 1,024 characters, and its folder need not exist."""
+    paths = Paths(tmp_path / "fresh")
+    paths.write_failure("é" * 1024 + "x")
+    assert paths.failure.read_text(encoding="utf-8") == "é" * 1024
+
+
+def test_failure_takes_any_file_name(tmp_path: Path) -> None:
+    """A file name that is no UTF-8 in the message does not keep the reason from being written."""
+    paths = Paths(tmp_path)
+    paths.write_failure(os.fsdecode(b"caf\xe9.rec is cut"))
+    assert paths.failure.read_text().endswith(".rec is cut")
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [({}, "/opt/sagemaker-gluoncv/pretrained"), ({"SAGEMAKER_GLUONCV_PRETRAINED_DIR": "/w"}, "/w")],
+)
+def test_pretrained_dir(environ: dict[str, str], folder: str) -> None:
+    """Base weights lie outside /opt/ml, which the platform mounts over."""
+    assert contract.pretrained_dir(environ) == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, CPUS),
+        ({"cpu.max": "max 100000\n"}, CPUS),
+        ({"cpu.max": "50000 100000\n"}, 0.5),
+        ({"cpu.max": "99900000 100000\n"}, CPUS),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, CPUS),
+        ({"cpu/cpu.cfs_quota_us": "25000\n", "cpu/cpu.cfs_period_us": "50000\n"}, 0.5),
+        ({"cpu.max": "20000 100000\n", "cpu/cpu.cfs_quota_us": "25000", "cpu/cpu.cfs_period_us": "50000"}, 0.2),
+    ],
+    ids=["none", "v2 without limit", "v2", "v2 above the host", "v1 without limit", "v1", "v2 goes before v1"],
+)
+def test_cpu_count_is_the_containers(tmp_path: Path, files: dict[str, str], cpus: float) -> None:
+    """The cgroup's quota counts, not the host's processors."""
+    for name, content in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    assert contract.cpu_count(tmp_path) == cpus
+
+
+def test_cpu_count_respects_affinity(tmp_path: Path) -> None:
+    """A process that is bound to one processor counts one."""
+    code = (
+        "import os, pathlib; from sagemaker_gluoncv_container.contract import cpu_count;"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(cpu_count(pathlib.Path(os.devnull)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1.0\n"
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("7", "7")])
+def test_compute_threads(monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str) -> None:
+    """MXNet gets the number we computed, unless the user has set another."""
+    # Set first, so that it is put back in any case.
+    monkeypatch.setenv("OMP_NUM_THREADS", "0")
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    contract.set_compute_threads(3)
+    assert os.environ["OMP_NUM_THREADS"] == expected
+
+
+def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child gets our environment with changes, and ours stays as it was."""
+    monkeypatch.setenv("KEPT", "1")
+    monkeypatch.setenv("CHANGED", "1")
+    child = contract.child_environment(CHANGED="2", NEW="3")
+    assert (child["KEPT"], child["CHANGED"], child["NEW"]) == ("1", "2", "3")
+    assert os.environ["CHANGED"] == "1"
+    assert "NEW" not in os.environ
+
+
+def test_serving_settings_by_default() -> None:
+    """An empty environment gives a server on 8080 that uses the CPUs it has."""
+    settings = ServingSettings.from_environment({})
+    assert (settings.port, settings.timeout_seconds, settings.batch_transform) == (8080, 60, False)
+    assert settings.model_dir == Path("/opt/ml/model")
+    cpus = contract.cpu_count()
+    assert settings.workers == max(1, int(cpus))
+    assert settings.compute_threads >= 1
+    assert settings.workers * settings.compute_threads <= max(1, cpus)
+
+
+def test_serving_settings_given() -> None:
+    """Every variable is taken over."""
+    given = {
+        "SAGEMAKER_BASE_DIR": "/x",
+        "SAGEMAKER_BIND_TO_PORT": "65535",
+        "SAGEMAKER_MODEL_SERVER_WORKERS": "512",
+        "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
+        "SAGEMAKER_BATCH": "true",
+    }
+    settings = ServingSettings.from_environment(given)
+    assert (settings.port, settings.workers, settings.timeout_seconds) == (65535, 512, 3600)
+    assert settings.batch_transform
+    assert settings.model_dir == Path("/x/model")
+    assert settings.compute_threads == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "batch"), [("true", True), ("True", True), ("false", False), ("", False), ("0", False)]
+)
+def test_batch_transform(text: str, batch: bool) -> None:
+    """The platform writes true, local mode True."""
+    assert ServingSettings.from_environment({"SAGEMAKER_BATCH": text}).batch_transform is batch
+
+
+WRONG = [
+    ("SAGEMAKER_BIND_TO_PORT", ["0", "65536", "http", "80.0", "-1", " 80"]),
+    ("SAGEMAKER_MODEL_SERVER_WORKERS", ["0", "513", "two", "1.5"]),
+    ("SAGEMAKER_MODEL_SERVER_TIMEOUT", ["0", "3601", "60s"]),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG for value in values])
+def test_wrong_serving_setting(name: str, value: str) -> None:
+    """A wrong value is refused with the variable's name, the value and what would be right."""
+    with pytest.raises(ClientError, match=rf"^{name}='{value}' is not a whole number from 1 to \d+\.$"):
+        ServingSettings.from_environment({name: value})
+
+
+def test_wrong_serving_settings_are_named_together() -> None:
+    """One error names every variable with a wrong value."""
+    environ = {name: values[0] for name, values in WRONG}
+    with pytest.raises(ClientError) as caught:
+        ServingSettings.from_environment(environ)
+    assert str(caught.value).startswith("3 faults.")
+    for name in environ:
+        assert name in str(caught.value)
