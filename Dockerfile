@@ -15,14 +15,16 @@ COPY requirements/image.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/image.lock
-# Base weights: those in pretrained/, else those of GluonCV's store for which a name is given, else none.
+# Base weights: those in pretrained/, and of the nets that are named, those that it lacks, from GluonCV's store.
 ARG PRETRAINED_MODELS=""
 COPY pretrained/ /opt/sagemaker-gluoncv/pretrained/
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    cd /opt/sagemaker-gluoncv/pretrained && rm -f README.md \
-    && if [ -z "$(ls)" ] && [ -n "$PRETRAINED_MODELS" ]; then \
-    /opt/venv/bin/python -c "import sys, gluoncv.model_zoo.model_store as store; \
-[store.get_model_file(name, root='.') for name in sys.argv[1:]]" $PRETRAINED_MODELS; fi
+    set -eu; cd /opt/sagemaker-gluoncv/pretrained; \
+    for name in $PRETRAINED_MODELS; do \
+    ls | grep -qE "^$name(-[0-9a-f]+)?\.params$" || /opt/venv/bin/python -c \
+    "import sys, gluoncv.model_zoo.model_store as store; store.get_model_file(sys.argv[1], root='.')" "$name"; \
+    done; \
+    rm -f README.md ./*.lock
 COPY pyproject.toml README.md /tmp/package/
 COPY src/ /tmp/package/src/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \

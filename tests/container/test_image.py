@@ -1,0 +1,72 @@
+"""Promise: the image is small, is started as the platform starts it, and keeps to the port and CPUs it is given."""
+
+import json
+import re
+import time
+
+import pytest
+from containers import IMAGE, Job, docker, serving
+
+LARGEST_BYTES = 1_200_000_000
+# The platform gives 30 s; a server that does nothing has no reason to take them.
+IDLE_STOP_SECONDS = 10
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, object]:
+    """Return the image's configuration."""
+    configuration: dict[str, object] = json.loads(docker("image", "inspect", "--format", "{{json .Config}}", IMAGE))
+    return configuration
+
+
+def test_it_is_small() -> None:
+    """It takes less than 1.2 GB, so that instances start soon."""
+    assert int(docker("image", "inspect", "--format", "{{.Size}}", IMAGE)) < LARGEST_BYTES
+
+
+def test_its_command_is_train_and_nothing_stands_before_it(config: dict[str, object]) -> None:
+    """Without a word it trains, and no entry point stands before `train` and `serve`."""
+    assert config["Cmd"] == ["train"]
+    assert not config["Entrypoint"]
+
+
+def test_it_says_that_it_takes_any_port(config: dict[str, object]) -> None:
+    """Its label tells the platform that it binds to the port that it is given."""
+    labels = config["Labels"]
+    assert isinstance(labels, dict)
+    assert labels["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
+
+
+def test_it_holds_no_compiler() -> None:
+    """What compiled it stays behind: less to carry, less to attack."""
+    search = "for name in gcc cc g++ c++ clang make ld; do command -v $name; done; true"
+    assert docker("run", "--rm", "--network", "none", IMAGE, "sh", "-c", search) == ""
+
+
+def test_it_serves_on_the_port_that_it_is_given(trained: Job, flower: bytes) -> None:
+    """SAGEMAKER_BIND_TO_PORT moves the server."""
+    with serving(trained.model, "--env", "SAGEMAKER_BIND_TO_PORT=9099", port=9099) as server:
+        assert len(server.ask(flower).json()) == 4
+
+
+def test_it_stops_serving_within_seconds(trained: Job, flower: bytes) -> None:
+    """SIGTERM ends the server in good order, long before the platform would kill it."""
+    with serving(trained.model) as server:
+        assert server.ask(flower).ok
+        exit_code, took = server.container.stop(30)
+    assert exit_code == 0
+    assert took < IDLE_STOP_SECONDS
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_it_starts_a_worker_a_cpu_and_a_thread_each(trained: Job, flower: bytes, cpus: int) -> None:
+    """It counts the CPUs of its cgroup, not the host's; OMP_DISPLAY_ENV makes each worker's OpenMP say what it got."""
+    with serving(trained.model, "--cpus", str(cpus), "--env", "OMP_DISPLAY_ENV=TRUE") as server:
+        deadline = time.monotonic() + 60
+        while server.container.log.count("OPENMP DISPLAY ENVIRONMENT END") < cpus:
+            assert time.monotonic() < deadline, server.container.log
+            time.sleep(0.1)
+        assert server.ask(flower).ok
+        log = server.container.log
+    assert re.findall(r"OMP_NUM_THREADS = '([0-9]+)'", log) == ["1"] * cpus
+    assert log.count("Booting worker") == cpus
