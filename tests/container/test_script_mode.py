@@ -139,6 +139,7 @@ def start(tmp_path: Path) -> Callable[..., AbstractContextManager[Container]]:
         ("plain.sh", "#!/bin/bash\npython3 patient.py\n", ["stopped"]),
         ("trap.sh", "#!/bin/bash\ntrap 'touch ../model/trapped' TERM\npython3 patient.py\n", ["stopped", "trapped"]),
     ],
+    ids=["Python", "shell", "shell with a trap"],
 )
 def test_a_stop_reaches_the_script(
     start: Callable[..., AbstractContextManager[Container]], tmp_path: Path, program: str, text: str, left: list[str]

@@ -411,6 +411,8 @@ class TestTraining:
             assert abs(shift).max() <= bound + 4
             assert shift.min() < -0.8 * bound
             assert shift.max() > 0.8 * bound
+        # Each by an amount of its own.
+        assert abs(np.corrcoef(shifts.T) - np.eye(3)).max() < 0.3
 
     def test_hue_is_a_circle(self) -> None:
         """Red turns to orange and to pink, never to green or blue."""
@@ -444,6 +446,20 @@ class TestTraining:
         assert abs(lean).max() <= (np.tan(np.deg2rad(10)) + 0.1) * 1.25 + 1 / 60
         assert lean.max() > 0.15
         assert lean.min() < -0.15
+
+    def test_transform_shears(self) -> None:
+        """A cross loses its right angle by more than stretching could do, and by less than 0.1 and that together."""
+        pixels = np.full((101, 101, 3), 255, np.uint8)
+        pixels[:, 47:54] = pixels[47:54] = 0
+        found = views(Image.fromarray(pixels), Preprocessing(101, 101, 101), "crop_color_transform", 200).max(-1) < 64
+
+        def slope(lines: np.ndarray) -> float:
+            """Return how far a line that should go along the first axis leans, between its 20th and 80th place."""
+            first, last = (np.nonzero(lines[place])[0].mean() for place in (20, 80))
+            return float(last - first) / 60
+
+        skew = [np.rad2deg(np.arctan(slope(view)) + np.arctan(slope(view.T))) for view in found]
+        assert 6 < max(map(abs, skew)) < 12
 
     def test_transform_shows_grey_from_outside(self) -> None:
         """Where a turned picture ends there is grey, neither black nor a colour."""

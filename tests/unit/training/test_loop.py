@@ -140,6 +140,21 @@ def test_training_learns(net: nn.HybridBlock, tmp_path: Path, write_channel: Cal
     assert trained.validate(0, source)["accuracy"] >= 0.9
 
 
+def test_one_step_by_hand(net: nn.HybridBlock, data: Batches) -> None:
+    """A step moves the weights by the learning rate times the mean gradient of the batch, decay included."""
+    start, bias = weights(net), net[1].bias.data().asnumpy()
+    pixels, labels = next(data.epoch(0))
+    features = pixels.reshape(2, -1) / 255
+    exponents = np.exp(features @ start.T + bias)
+    error = exponents / exponents.sum(1, keepdims=True) - np.eye(CLASSES)[labels.astype(int)]
+    expected = start - 0.1 * (error.T @ features / 2 + 0.01 * start)
+    stops = iter([False, True])
+    training = loop(net, Hyperparameters(learning_rate=0.1, weight_decay=0.01), lambda: next(stops))
+    with pytest.raises(Stopped):
+        training.train(0, data)
+    assert np.allclose(weights(net), expected, atol=1e-5)
+
+
 def test_validation_trains_nothing(net: nn.HybridBlock, data: Batches) -> None:
     """Validation leaves the weights alone and counts each picture once."""
     before = weights(net)
