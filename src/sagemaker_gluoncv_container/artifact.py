@@ -5,12 +5,13 @@
     model-shapes.json                    the input's name and shape, as AWS's MXNet images read it
     sagemaker-gluoncv.json               what a symbol cannot say: classes, preprocessing, figures of the epoch
 
-The first three are the built-in algorithm's, under its names.
+The first three are the built-in algorithm's, under its names. AWS's MXNet images call them model-0000.params,
+model-symbol.json and model-shapes.json.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .images import Preprocessing
 
 FORMAT_VERSION = 1
 _PREFIX = "image-classification"
+_MXNET_PREFIX = "model"
 _SYMBOL = f"{_PREFIX}-symbol.json"
 _SHAPES = "model-shapes.json"
 _DESCRIPTION = "sagemaker-gluoncv.json"
@@ -29,7 +31,7 @@ class Description:
     """What a symbol cannot say. `classes` are the names in the order of the outputs, empty if unknown."""
 
     epoch: int
-    num_classes: int
+    num_classes: int | None
     preprocessing: Preprocessing
     classes: tuple[str, ...] = ()
     metrics: dict[str, float] = field(default_factory=dict)
@@ -44,10 +46,6 @@ class Artifact:
     description: Description
 
 
-def _params(epoch: int) -> str:
-    return f"{_PREFIX}-{epoch:04d}.params"
-
-
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that, whenever we are killed, either the old one or the new one is there, whole."""
     unfinished = path.with_name(f".{path.name}.unfinished")
@@ -55,49 +53,111 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     unfinished.replace(path)
 
 
-def save(directory: Path, symbol: str, write_params: Callable[[Path], object], description: Description) -> None:
+def _shapes(height: int, width: int) -> list[dict[str, Any]]:
+    return [{"name": "data", "shape": [1, 3, height, width]}]
+
+
+def save(
+    directory: Path,
+    symbol: str,
+    write_params: Callable[[Path], object],
+    description: Description,
+    beside: Collection[int] = (),
+) -> None:
     """Write the artifact, in place of the one of an earlier epoch; the directory can be served at every moment.
 
     `symbol` is the net as MXNet's JSON; `write_params` writes the weights (`arg:` and `aux:` names) to a path.
+    The weights of the epochs `beside` it stay.
     """
     directory.mkdir(parents=True, exist_ok=True)
     pre = description.preprocessing
-    shapes = [{"name": "data", "shape": [1, 3, pre.height, pre.width]}]
     content = {"format_version": FORMAT_VERSION, **asdict(description)}
-    _write(directory / _SYMBOL, lambda path: path.write_text(symbol))
-    _write(directory / _SHAPES, lambda path: path.write_text(json.dumps(shapes)))
-    params = directory / _params(description.epoch)
-    _write(params, write_params)
+    save_weights(directory, description.epoch, write_params)
+    # After its weights: of two epochs' weights the description names those that are whole.
     _write(directory / _DESCRIPTION, lambda path: path.write_text(json.dumps(content, indent=2)))
+    _write(directory / _SHAPES, lambda path: path.write_text(json.dumps(_shapes(pre.height, pre.width))))
+    # Last: without a symbol it is no model, so one of ours is never taken for one without a description.
+    _write(directory / _SYMBOL, lambda path: path.write_text(symbol))
+    needed = {_params(directory, epoch) for epoch in (description.epoch, *beside)}
     for other in directory.glob(f"{_PREFIX}-*.params"):
-        if other != params:
+        if other not in needed:
             other.unlink()
 
 
-def load(directory: Path) -> Artifact:
-    """Return what lies in a model directory. Raises ClientError that lists what was found and what was expected."""
-    description_path, symbol = directory / _DESCRIPTION, directory / _SYMBOL
-    description = _read(description_path) if description_path.is_file() else None
-    # The description is written after its weights: of two epochs' weights it names those that are whole.
-    params = directory / _params(description.epoch) if description else None
-    if description is None or params is None or not (symbol.is_file() and params.is_file()):
-        found = ", ".join(sorted(path.name for path in directory.glob("*"))) or "nothing"
-        expected = f"{params.name if params else f'{_PREFIX}-NNNN.params'}, {_SYMBOL} and {_DESCRIPTION}"
-        raise ClientError(
-            f"{directory} holds no model", f"found: {found}; expected: {expected}", "Give a model made by `train`"
-        )
-    return Artifact(symbol, params, description)
+def save_weights(directory: Path, epoch: int, write_params: Callable[[Path], object]) -> None:
+    """Write the weights of one more epoch into a model directory; what is served stays as it is."""
+    _write(_params(directory, epoch), write_params)
 
 
-def _read(path: Path) -> Description:
+def _params(directory: Path, epoch: int) -> Path:
+    return directory / f"{_PREFIX}-{epoch:04d}.params"
+
+
+def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact:
+    """Return what lies in a model directory: ours, the built-in algorithm's, or that of AWS's MXNet images.
+
+    `override` replaces fields of the preprocessing. What the built-in does to a picture is not published; the best
+    evidence, AWS's Neo handler for it, squashes it to the input's shape and feeds RGB 0-255, so that is what foreign
+    artifacts get. Raises ClientError that lists what was found and what was expected.
+    """
+    for prefix in (_PREFIX, _MXNET_PREFIX):
+        symbol = directory / f"{prefix}-symbol.json"
+        weights = {_epoch(path): path for path in directory.glob(f"{prefix}-*.params")}
+        if symbol.is_file() and weights:
+            description = _description(directory, max(weights))
+            changed = _overridden(description.preprocessing, override or {})
+            if description.epoch in weights:
+                return Artifact(symbol, weights[description.epoch], replace(description, preprocessing=changed))
+    found = ", ".join(sorted(path.name for path in directory.glob("*"))) or "nothing"
+    pairs = " or ".join(f"{prefix}-symbol.json with {prefix}-NNNN.params" for prefix in (_PREFIX, _MXNET_PREFIX))
+    expected = f"{pairs} (of the epoch in {_DESCRIPTION}, if that is there)"
+    raise ClientError(
+        f"{directory} holds no model", f"found: {found}; expected: {expected}", "Give a model made by a training job"
+    )
+
+
+def _epoch(params: Path) -> int:
+    digits = params.stem.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _description(directory: Path, last_epoch: int) -> Description:
+    """Return what our file says; of foreign artifacts the last epoch is the one to serve."""
+    path = directory / _DESCRIPTION
+    if not path.is_file():
+        return Description(last_epoch, None, _foreign_preprocessing(directory / _SHAPES))
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         version = content.pop("format_version")
         if version != FORMAT_VERSION:
             why = f"its format_version is {version}, this image reads {FORMAT_VERSION}"
             raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
-        content["preprocessing"] = Preprocessing(**content["preprocessing"])
+        content["preprocessing"] = Preprocessing(**_as_fields(content["preprocessing"]))
         content["classes"] = tuple(content["classes"])
         return Description(**content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ClientError(f"{path} is damaged", repr(error), "Give a model made by `train`") from error
+        raise ClientError(f"{path} is damaged", repr(error), "Give a model made by a training job") from error
+
+
+def _foreign_preprocessing(path: Path) -> Preprocessing:
+    try:
+        entry = json.loads(path.read_text())[0]
+        _, _, height, width = entry.get("shape") or entry["data_shape"]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        what = f"the input's shape is not known from {path}"
+        why = f"{type(error).__name__}: {error}; it must be like {json.dumps(_shapes(224, 224))}"
+        raise ClientError(what, why, "Put that file beside the model") from error
+    return Preprocessing(int(height), int(width), None)
+
+
+def _overridden(preprocessing: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
+    try:
+        return replace(preprocessing, **_as_fields(changes))
+    except TypeError as error:
+        known = ", ".join(each.name for each in fields(Preprocessing))
+        raise ClientError(f"preprocessing {dict(changes)} is wrong", str(error), f"Known are {known}") from error
+
+
+def _as_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

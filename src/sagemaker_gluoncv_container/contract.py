@@ -5,23 +5,18 @@ This is the only module that reads os.environ. Source: "How Amazon SageMaker run
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .errors import ClientError
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 PRETRAINED_DIR = "SAGEMAKER_GLUONCV_PRETRAINED_DIR"
-PORT = "SAGEMAKER_BIND_TO_PORT"
-WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
-TIMEOUT = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
-BATCH = "SAGEMAKER_BATCH"
-
-MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -114,45 +109,25 @@ def child_environment(**changes: str) -> dict[str, str]:
     return {**os.environ, **changes}
 
 
-@dataclass(frozen=True)
-class ServingSettings:
-    """What the environment asks of the server."""
+def environment() -> Mapping[str, str]:
+    """Return this process's environment."""
+    return os.environ
 
-    port: int
-    workers: int
-    threads: int
-    compute_threads: int
-    timeout_seconds: int
-    batch_transform: bool
-    model_dir: Path
 
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "ServingSettings":
-        """Read and check the settings.
+def memory_available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the bytes this container may still take: its cgroup's limit (v2, then v1), else the host's memory.
 
-        Raises ClientError that names every variable with a wrong value.
-        """
-        faults: list[ClientError] = []
-        cpus = cpu_count()
-
-        def integer(name: str, default: int, least: int, most: int) -> int:
-            text = environ.get(name) or str(default)
-            if text.isdecimal() and least <= int(text) <= most:
-                return int(text)
-            faults.append(ClientError(f"{name}={text!r} is not a whole number from {least} to {most}"))
-            return default
-
-        workers = integer(WORKERS, max(1, math.floor(cpus)), 1, 512)
-        settings = cls(
-            port=integer(PORT, 8080, 1, 65535),
-            workers=workers,
-            # A thread waits while another computes, so that pings are answered during an invocation.
-            threads=16,
-            compute_threads=max(1, math.floor(cpus / workers)),
-            timeout_seconds=integer(TIMEOUT, 60, 1, 3600),
-            batch_transform=environ.get(BATCH, "").lower() == "true",
-            model_dir=Paths.from_environment(environ).model,
-        )
-        if faults:
-            raise ClientError.of(faults)
-        return settings
+    What the cgroup counts as inactive file cache can be had back, and is counted as available.
+    """
+    available = int(psutil.virtual_memory().available)
+    v2, v1 = cgroup, cgroup / "memory"
+    if (v2 / "memory.max").exists():
+        limit, used, statistics = v2 / "memory.max", v2 / "memory.current", v2 / "memory.stat"
+    elif (v1 / "memory.limit_in_bytes").exists():
+        limit, used, statistics = v1 / "memory.limit_in_bytes", v1 / "memory.usage_in_bytes", v1 / "memory.stat"
+    else:
+        return available
+    if limit.read_text().strip() == "max":
+        return available
+    cache = dict(line.split() for line in statistics.read_text().splitlines()).get("inactive_file", "0")
+    return min(available, int(limit.read_text()) - int(used.read_text()) + int(cache))

@@ -7,8 +7,15 @@
         +-- NotAcceptable       406
         +-- UnsupportedContent  415  a content type that is not taken
         +-- UnreadablePicture   415  bytes that are no whole picture
-        +-- EmptyRequest        400
-        +-- NotReady            503  the model is not loaded yet
+        +-- BadRequest          400  empty, or not of the form that its content type says
+        +-- PayloadTooLarge     413
+        +-- ModelNotFound       404
+        +-- ModelLoaded         409  already
+        +-- NoMemory            507  for one more model
+        +-- NotReady            503  no worker has a model loaded yet
+        +-- Overloaded          503  the queue is full
+        +-- TimeIsOver          503  it was not this request's turn in time
+        +-- WorkerLost          500  the process that computed it died or hung
 
 A message says what is wrong, why, and what to do next, in that order.
 """
@@ -67,11 +74,58 @@ class UnreadablePicture(InvocationError):
     status = 415
 
 
-class EmptyRequest(InvocationError):
-    """The request has no body."""
+class BadRequest(InvocationError):
+    """The body is empty, or not of the form that its content type says."""
+
+
+class PayloadTooLarge(InvocationError):
+    """The body is over the limit."""
+
+    status = 413
+
+
+class ModelNotFound(InvocationError):
+    """No model of that name is loaded."""
+
+    status = 404
+
+    @classmethod
+    def named(cls, name: str) -> "ModelNotFound":
+        """Return the error for a name."""
+        return cls(f"model {name!r} is not loaded", do="Load it with POST /models")
+
+
+class ModelLoaded(InvocationError):
+    """A model of that name is loaded already."""
+
+    status = 409
+
+
+class NoMemory(InvocationError):
+    """One more model does not fit into memory."""
+
+    status = 507
 
 
 class NotReady(InvocationError):
     """The model is still being loaded."""
 
     status = 503
+
+
+class Overloaded(InvocationError):
+    """The queue is full."""
+
+    status = 503
+
+
+class TimeIsOver(InvocationError):
+    """A request's turn did not come in time."""
+
+    status = 503
+
+
+class WorkerLost(InvocationError):
+    """The worker process that had the picture died or hung."""
+
+    status = 500

@@ -62,18 +62,23 @@ _DECODER_ERRORS = (
 
 # Odd metadata is no reason to bother anyone.
 warnings.filterwarnings("ignore", module="PIL")
-# Pillow refuses at twice its limit, and does so before a frame, a tile or a canvas that a header asks for is allocated:
-# of a GIF of 60 bytes, frames of 4 gigapixels are, before its size can be asked.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
+# Our own limit, MAX_PIXELS, refuses where Pillow would warn.
+Image.MAX_IMAGE_PIXELS = None
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a picture becomes the net's input: shortest side to `resize`, then `height` x `width` of it; pixels."""
+    """How a picture becomes the net's input: shortest side to `resize`, then `height` x `width` of it; pixels.
+
+    With no `resize` the whole picture is squashed to height x width. `mean` and `deviation` are of RGB 0-255; a net
+    that was trained here normalises by itself and has neither.
+    """
 
     height: int
     width: int
-    resize: int
+    resize: int | None
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    deviation: tuple[float, ...] = (1.0, 1.0, 1.0)
 
 
 def default_resize(height: int, width: int) -> int:
@@ -107,11 +112,12 @@ def decode(data: bytes) -> Image.Image:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise UnreadablePicture(
+                f"the picture is {width} x {height} pixels", f"the limit is {MAX_PIXELS:,}", "Make it smaller"
+            )
         return _to_rgb(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError as error:
-        raise UnreadablePicture(
-            "the picture is too large", f"it has more than {MAX_PIXELS:,} pixels", "Make it smaller"
-        ) from error
     except _DECODER_ERRORS as error:
         # That no plugin knows the bytes is what we say ourselves, without the address of an object.
         detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
@@ -127,6 +133,8 @@ def _cut(image: Image.Image, preprocessing: Preprocessing, across: float, down: 
 
     One resampling, of the region that stays: a 1 x 100,000 pixel picture costs no more than another.
     """
+    if preprocessing.resize is None:
+        return image.resize((preprocessing.width, preprocessing.height), Image.Resampling.BILINEAR)
     scale = preprocessing.resize / min(image.size)
     width, height = preprocessing.width / scale, preprocessing.height / scale
     # Where there is no room, rounding may leave a little less than none, which Pillow refuses.
@@ -138,6 +146,15 @@ def _cut(image: Image.Image, preprocessing: Preprocessing, across: float, down: 
 def for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     """Return the centre of the picture, uint8 of shape (height, width, 3), RGB."""
     return np.asarray(_cut(image, preprocessing, 0.5, 0.5))
+
+
+def for_network(pixels: Pixels, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Return a view's pixels as the net takes them, float32 of shape (3, height, width)."""
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+    if any(preprocessing.mean) or preprocessing.deviation != (1.0, 1.0, 1.0):
+        planes -= np.array(preprocessing.mean, np.float32)[:, None, None]
+        planes /= np.array(preprocessing.deviation, np.float32)[:, None, None]
+    return planes
 
 
 def for_training(

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from .errors import ClientError
 
 MAGIC = 0xCED7230A
-_MAGIC_BYTES = struct.pack("<I", MAGIC)
+MAGIC_BYTES = struct.pack("<I", MAGIC)
 _FRAME = struct.Struct("<II")
 _HEADER = struct.Struct("<IfQQ")
 _LENGTH_BITS = 29
@@ -75,14 +75,14 @@ def pack(picture: Picture) -> bytes:
 
 def _parts(payload: bytes) -> list[bytes]:
     """Cut a payload at each aligned magic number, which would read as the start of a record."""
-    parts, start, at = [], 0, payload.find(_MAGIC_BYTES)
+    parts, start, at = [], 0, payload.find(MAGIC_BYTES)
     while at != -1:
         if at % 4:
-            at = payload.find(_MAGIC_BYTES, at + 1)
+            at = payload.find(MAGIC_BYTES, at + 1)
             continue
         parts.append(payload[start:at])
         start = at + 4
-        at = payload.find(_MAGIC_BYTES, start)
+        at = payload.find(MAGIC_BYTES, start)
     return [*parts, payload[start:]]
 
 
@@ -200,7 +200,7 @@ def payloads(data: bytes) -> Iterator[bytes]:
         parts.append(data[start : start + length])
         offset = start + length + -length % 4
         if flag in (_WHOLE, _LAST):
-            yield _MAGIC_BYTES.join(parts)
+            yield MAGIC_BYTES.join(parts)
             parts = []
     if parts:
         raise ValueError("cut between the parts of a record")

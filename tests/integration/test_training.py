@@ -106,20 +106,20 @@ def test_mxnets_module_loads_the_artifact(trained: Any, validation_pictures: Pic
     module = mx.mod.Module.load(prefix, loaded.description.epoch)
     with pytest.warns(UserWarning, match="label_shapes"):
         module.bind([(shapes["name"], tuple(shapes["shape"]))], for_training=False)
-    predictor = Predictor(loaded)
+    predictor = Predictor(loaded, threads=1)
     for _, data in validation_pictures:
         pixels = images.for_evaluation(images.decode(data), loaded.description.preprocessing)
         batch = mx.nd.array(pixels.transpose(2, 0, 1)[None])
         module.forward(mx.io.DataBatch([batch]), is_train=False)
         found = module.get_outputs()[0].asnumpy()[0]
-        assert np.allclose(found, predictor.predict(images.decode(data)), atol=1e-6)
+        assert np.allclose(found, predictor.predict([data]).each[0], atol=1e-6)
 
 
 def test_predictor_reaches_the_logged_accuracy(trained: Any, validation_pictures: Pictures) -> None:
     """The kept model, loaded anew, is right as often as the log says: batches, pictures and weights agree."""
     loaded = artifact.load(trained.base / "model")
-    predictor = Predictor(loaded)
-    right = sum(predictor.predict(images.decode(data)).argmax() == label for label, data in validation_pictures)
+    predictor = Predictor(loaded, threads=1)
+    right = sum(predictor.predict([data]).each[0].argmax() == label for label, data in validation_pictures)
     assert right / 37 == loaded.description.metrics["validation:accuracy"]
 
 
@@ -129,9 +129,8 @@ def test_artifact_survives_a_tarball(trained: Any, tmp_path: Path) -> None:
         tar.add(trained.base / "model", arcname=".")
     with tarfile.open(tmp_path / "model.tar.gz") as tar:
         tar.extractall(tmp_path / "elsewhere", filter="data")
-    picture = images.decode(draw("car", 1))
-    one, other = (Predictor(artifact.load(folder)) for folder in (trained.base / "model", tmp_path / "elsewhere"))
-    assert (one.predict(picture) == other.predict(picture)).all()
+    one, other = (Predictor(artifact.load(folder), threads=1) for folder in (trained.base / "model", tmp_path / "elsewhere"))
+    assert (one.predict([draw("car", 1)]).each[0] == other.predict([draw("car", 1)]).each[0]).all()
 
 
 class TestFailure:
@@ -190,7 +189,7 @@ class TestStop:
         description = artifact.load(small_job / "model").description
         assert f"{description.metrics['validation:accuracy']:f}" == f"{best:f}"
         assert "Asked to stop" in job.log
-        Predictor(artifact.load(small_job / "model"))
+        Predictor(artifact.load(small_job / "model"), threads=1)
 
     def test_in_the_first_epoch(self, small_job: Path, start_job: StartJob) -> None:
         """Stopped before any epoch is done, the job keeps what it has."""
@@ -202,7 +201,7 @@ class TestStop:
         if "Validation-accuracy" not in job.log:
             assert description.metrics == {}
             assert "never validated" in job.log
-        Predictor(artifact.load(small_job / "model"))
+        Predictor(artifact.load(small_job / "model"), threads=1)
 
     def test_before_training(self, small_job: Path, start_job: StartJob) -> None:
         """Stopped while it still reads its channels or builds its net, the job ends well too."""

@@ -147,7 +147,6 @@ FOREIGN = {
     "nothing": [],
     "PyTorch's": ["model.pth", "code"],
     "TensorFlow's": ["saved_model.pb"],
-    "the built-in's": ["image-classification-0010.params", "image-classification-symbol.json", "model-shapes.json"],
     "without weights": ["image-classification-symbol.json", "sagemaker-gluoncv.json"],
     "without a symbol": ["image-classification-0010.params", "sagemaker-gluoncv.json"],
     "not extracted": ["model.tar.gz"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import contract
-from sagemaker_gluoncv_container.contract import Paths, ServingSettings
+from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.errors import ClientError
 
 CPUS = float(len(os.sched_getaffinity(0)))
@@ -153,62 +153,3 @@ def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (child["KEPT"], child["CHANGED"], child["NEW"]) == ("1", "2", "3")
     assert os.environ["CHANGED"] == "1"
     assert "NEW" not in os.environ
-
-
-def test_serving_settings_by_default() -> None:
-    """An empty environment gives a server on 8080 that uses the CPUs it has."""
-    settings = ServingSettings.from_environment({})
-    assert (settings.port, settings.timeout_seconds, settings.batch_transform) == (8080, 60, False)
-    assert settings.model_dir == Path("/opt/ml/model")
-    cpus = contract.cpu_count()
-    assert settings.workers == max(1, int(cpus))
-    assert settings.compute_threads >= 1
-    assert settings.workers * settings.compute_threads <= max(1, cpus)
-
-
-def test_serving_settings_given() -> None:
-    """Every variable is taken over."""
-    given = {
-        "SAGEMAKER_BASE_DIR": "/x",
-        "SAGEMAKER_BIND_TO_PORT": "65535",
-        "SAGEMAKER_MODEL_SERVER_WORKERS": "512",
-        "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
-        "SAGEMAKER_BATCH": "true",
-    }
-    settings = ServingSettings.from_environment(given)
-    assert (settings.port, settings.workers, settings.timeout_seconds) == (65535, 512, 3600)
-    assert settings.batch_transform
-    assert settings.model_dir == Path("/x/model")
-    assert settings.compute_threads == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "batch"), [("true", True), ("True", True), ("false", False), ("", False), ("0", False)]
-)
-def test_batch_transform(text: str, batch: bool) -> None:
-    """The platform writes true, local mode True."""
-    assert ServingSettings.from_environment({"SAGEMAKER_BATCH": text}).batch_transform is batch
-
-
-WRONG = [
-    ("SAGEMAKER_BIND_TO_PORT", ["0", "65536", "http", "80.0", "-1", " 80"]),
-    ("SAGEMAKER_MODEL_SERVER_WORKERS", ["0", "513", "two", "1.5"]),
-    ("SAGEMAKER_MODEL_SERVER_TIMEOUT", ["0", "3601", "60s"]),
-]
-
-
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG for value in values])
-def test_wrong_serving_setting(name: str, value: str) -> None:
-    """A wrong value is refused with the variable's name, the value and what would be right."""
-    with pytest.raises(ClientError, match=rf"^{name}='{value}' is not a whole number from 1 to \d+\.$"):
-        ServingSettings.from_environment({name: value})
-
-
-def test_wrong_serving_settings_are_named_together() -> None:
-    """One error names every variable with a wrong value."""
-    environ = {name: values[0] for name, values in WRONG}
-    with pytest.raises(ClientError) as caught:
-        ServingSettings.from_environment(environ)
-    assert str(caught.value).startswith("3 faults.")
-    for name in environ:
-        assert name in str(caught.value)

@@ -7,9 +7,11 @@ import pytest
 
 from sagemaker_gluoncv_container import contract
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.serving import settings
 
 DOCUMENTS = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
-VARIABLES = sorted(value for name, value in vars(contract).items() if name.isupper() and isinstance(value, str))
+CONSTANTS = [*vars(contract).items(), *vars(settings).items()]
+VARIABLES = sorted({value for name, value in CONSTANTS if name.isupper() and isinstance(value, str)})
 
 
 @pytest.fixture(scope="module")
@@ -31,5 +33,5 @@ def test_environment_variable_is_documented(text: str, name: str) -> None:
 
 
 def test_variables_are_found() -> None:
-    """The list above is taken from contract's constants, of which there are some."""
+    """The list above is taken from constants, of which there are some."""
     assert {"SAGEMAKER_BASE_DIR", "SAGEMAKER_BIND_TO_PORT"} <= set(VARIABLES)

@@ -25,7 +25,7 @@ LAYERS = (
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Each with the reason why it needs to compute.
-COMPUTING = {"training.network", "training.loop", "training.job", "serving.predictor"}
+COMPUTING = {"training.network", "training.loop", "training.job", "serving.predictor", "serving.worker"}
 SCRIPTS = [ROOT / "train" / "train", ROOT / "serve" / "serve", ROOT / "serve" / "gunicorn.conf.py"]
 
 
@@ -131,7 +131,7 @@ def reads_environment(path: Path) -> bool:
     """Return whether a file mentions os.environ, os.getenv or their like."""
     names = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Attribute) and node.attr in names:
+        if isinstance(node, ast.Attribute) and node.attr in names and ast.unparse(node.value) == "os":
             return True
         if isinstance(node, ast.ImportFrom) and node.module == "os" and {each.name for each in node.names} & names:
             return True

@@ -1,37 +1,81 @@
-"""Holds the net and computes probabilities."""
+"""Holds a net and computes probabilities; lives in a worker process."""
 
-import threading
+import ctypes
+import gc
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import mxnet as mx
 import numpy as np
+from mxnet import gluon
 from numpy.typing import NDArray
-from PIL import Image
 
 from .. import images
 from ..artifact import Artifact
+from ..errors import ContainerError
+from .protocol import Answers
+
+# What ends a symbol that was made for training, and what its output is at inference.
+_OUTPUTS = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.sigmoid}
 
 
 class Predictor:
-    """A loaded artifact. Threads may share it: one computes at a time."""
+    """A loaded artifact, for batches of any size."""
 
-    def __init__(self, artifact: Artifact) -> None:
-        """Load the net; MXNet fuses it for inference when it is bound."""
-        self._preprocessing = artifact.description.preprocessing
-        shape = (1, 3, self._preprocessing.height, self._preprocessing.width)
-        symbol = mx.sym.load(str(artifact.symbol))
-        self._executor = symbol.simple_bind(mx.cpu(), grad_req="null", data=shape)
-        for name, value in mx.nd.load(str(artifact.params)).items():
-            kind, name = name.split(":", 1)
-            values = self._executor.arg_dict if kind == "arg" else self._executor.aux_dict
-            values[name][:] = value
-        self._lock = threading.Lock()
+    def __init__(self, artifact: Artifact, threads: int) -> None:
+        """Load the net, fuse it for inference, and answer a warm-up picture; `threads` decode and compute."""
+        self._preprocessing = pre = artifact.description.preprocessing
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode") if threads > 1 else None
+        arrays = mx.nd.load(str(artifact.params))
+        arguments = {name[4:]: array for name, array in arrays.items() if name.startswith("arg:")}
+        auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
+        symbol = _for_inference(mx.sym.load(str(artifact.symbol)))
+        self._net = gluon.SymbolBlock(
+            symbol.optimize_for("MKLDNN", arguments, auxiliary), mx.sym.var("data", dtype="float32")
+        )
+        for name, parameter in self._net.collect_params().items():
+            value = arguments.get(name, auxiliary.get(name))
+            if value is None:
+                raise ContainerError(f"{artifact.params} has no {name}", "the symbol needs it", "Save the model again")
+            parameter._load_init(value, mx.cpu())
+        self._net.hybridize(static_alloc=True)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
-        self.predict(Image.new("RGB", (self._preprocessing.width, self._preprocessing.height)))
+        self._compute(np.zeros((1, 3, pre.height, pre.width), np.float32))
+        return_memory()
 
-    def predict(self, image: Image.Image) -> NDArray[np.float32]:
-        """Return the class probabilities of an RGB picture of any size, float32 (classes,)."""
-        pixels = images.for_evaluation(image, self._preprocessing)
-        data = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
-        with self._lock:
-            probabilities: NDArray[np.float32] = self._executor.forward(is_train=False, data=data)[0].asnumpy()
-        return probabilities.reshape(-1)
+    def predict(self, pictures: Sequence[bytes]) -> Answers:
+        """Answer encoded pictures of any size in one pass; one that cannot be read fails alone."""
+        started = time.perf_counter()
+        pixels = list((self._pool.map if self._pool else map)(self._pixels, pictures))
+        decoded = time.perf_counter()
+        good = [each for each in pixels if not isinstance(each, ContainerError)]
+        probabilities = iter(self._compute(np.stack(good))) if good else iter(())
+        each = [one if isinstance(one, ContainerError) else next(probabilities) for one in pixels]
+        return Answers(each, decoded - started, time.perf_counter() - decoded)
+
+    def _pixels(self, data: bytes) -> NDArray[np.float32] | ContainerError:
+        try:
+            pixels = images.for_evaluation(images.decode(data), self._preprocessing)
+            return images.for_network(pixels, self._preprocessing)
+        except ContainerError as error:
+            return error
+
+    def _compute(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch)).asnumpy()
+        return probabilities.reshape(len(batch), -1)
+
+
+def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """Return the symbol without the label it was trained with, ending in probabilities."""
+    graph = json.loads(symbol.tojson())
+    last = graph["nodes"][graph["heads"][0][0]]["op"]
+    return _OUTPUTS[last](symbol.get_children()[0]) if last in _OUTPUTS else symbol
+
+
+def return_memory() -> None:
+    """Give freed memory back to the system, which glibc would keep: loading frees as much as the net takes."""
+    gc.collect()
+    mx.nd.waitall()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -1,27 +1,33 @@
 """Starts the model server: checks settings and model, then becomes gunicorn."""
 
-import logging
+import logging.config
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from .. import artifact
-from ..contract import ServingSettings
 from ..errors import ClientError
+from . import logs
+from .settings import ServingSettings
 
 logger = logging.getLogger(__name__)
 
 
 def main(gunicorn_config: Path) -> NoReturn:
     """Replace this process by gunicorn; exit with 2 if the user has to mend something first."""
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s %(levelname)s] %(message)s", stream=sys.stdout)
+    logging.config.dictConfig(logs.configuration(logging.INFO))
     try:
         settings = ServingSettings.from_environment()
-        artifact.load(settings.model_dir)
+        if not settings.multi_model:
+            artifact.load(settings.model_dir, settings.preprocessing)
     except ClientError as error:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # gunicorn takes our place, and our PID: signals reach it.
     gunicorn = [sys.executable, "-m", "gunicorn", "--config", str(gunicorn_config)]
     os.execv(sys.executable, [*gunicorn, f"{__package__}.app:create_app()"])

@@ -1,5 +1,6 @@
-"""A small model to serve, made once."""
+"""What the unit tests of serving share: settings, and a small model that is made once."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import mxnet as mx
@@ -7,7 +8,18 @@ import pytest
 
 from sagemaker_gluoncv_container.artifact import Description
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.serving.settings import ServingSettings
 from sagemaker_gluoncv_container.training import network
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., ServingSettings]:
+    """Return a function that reads the settings of an environment in which only the given variables are set."""
+
+    def read(**variables: str) -> ServingSettings:
+        return ServingSettings.from_environment({"SAGEMAKER_BASE_DIR": str(tmp_path), **variables})
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """serving.server: what is checked before gunicorn takes over; how it runs is an integration test's affair."""
 
-import logging
+import json
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from sagemaker_gluoncv_container.serving import server
         ({}, "ClientError: {base}/model holds no model. found: nothing; expected: "),
         (
             {"SAGEMAKER_BIND_TO_PORT": "x"},
-            "ClientError: SAGEMAKER_BIND_TO_PORT='x' is not a whole number from 1 to 65535",
+            "ClientError: SAGEMAKER_BIND_TO_PORT is 'x'. it must be a whole number from 1 to 65535",
         ),
     ],
     ids=["no model", "wrong setting"],
@@ -22,7 +22,7 @@ from sagemaker_gluoncv_container.serving import server
 def test_refusal(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
     environ: dict[str, str],
     message: str,
 ) -> None:
@@ -32,6 +32,6 @@ def test_refusal(
     with pytest.raises(SystemExit) as caught:
         server.main(tmp_path / "gunicorn.conf.py")
     assert caught.value.code == 2
-    (record,) = caplog.records
-    assert record.levelno == logging.ERROR
-    assert record.message.startswith(message.format(base=tmp_path))
+    line = json.loads(capsys.readouterr().out)
+    assert line["level"] == "ERROR"
+    assert line["message"].startswith(message.format(base=tmp_path))

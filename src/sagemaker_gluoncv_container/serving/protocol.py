@@ -1,0 +1,28 @@
+"""What the server and its worker processes say to each other, over one connection a worker.
+
+    server -> worker                           worker -> server
+    ("load", name, directory, override)        None, or a ContainerError
+    ("unload", name)                           None
+    ("ping", "")                               None: it is alive
+    ("predict", name, [picture, ...])          Answers
+
+Kept apart from the worker, so that the server can read an answer without importing MXNet.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ContainerError
+
+Result = NDArray[np.float32] | ContainerError
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a batch came to: for each picture its probabilities, float32 (classes,), or why there are none."""
+
+    each: list[Result]
+    decode_seconds: float
+    compute_seconds: float
