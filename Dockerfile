@@ -48,7 +48,8 @@ ENV PATH=/opt/sagemaker-gluoncv/bin:/opt/venv/bin:/usr/local/sbin:/usr/local/bin
     PYTHONPATH=/opt/sagemaker-gluoncv/lib \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
-LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
+    com.amazonaws.sagemaker.capabilities.multi-models=true
 EXPOSE 8080
 # No ENTRYPOINT: the platform starts `IMAGE train` and `IMAGE serve`. Its Python SDK's local ModelTrainer gives no word.
 CMD ["train"]

@@ -46,6 +46,22 @@ class Paths:
         return self.base / "output" / "data"
 
     @property
+    def events(self) -> Path:
+        """Where TensorBoard's event files go; uploaded with the rest of the output."""
+        return self.base / "output" / "tensorboard"
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """The folder that the platform keeps in S3 and restores on a restart, or None if the job has none.
+
+        Its path may be changed in checkpointconfig.json; one under /opt/ml moves with the root of the tree.
+        """
+        local = Path(self.read_config("checkpointconfig").get("LocalPath") or "/opt/ml/checkpoints")
+        folder = self.base / local.relative_to("/opt/ml") if local.is_relative_to("/opt/ml") else local
+        asked = (self.config / "checkpointconfig.json").exists()
+        return folder if asked or folder.is_dir() else None
+
+    @property
     def failure(self) -> Path:
         """The file whose first 1,024 characters become FailureReason."""
         return self.base / "output" / "failure"

@@ -62,8 +62,9 @@ _DECODER_ERRORS = (
 
 # Odd metadata is no reason to bother anyone.
 warnings.filterwarnings("ignore", module="PIL")
-# Our own limit, MAX_PIXELS, refuses where Pillow would warn.
-Image.MAX_IMAGE_PIXELS = None
+# Pillow refuses at twice its limit, and does so before a frame, a tile or a canvas that a header asks for is allocated:
+# of a GIF of 60 bytes, frames of 4 gigapixels are, before its size can be asked.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,11 @@ def decode(data: bytes) -> Image.Image:
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise UnreadablePicture(
-                f"the picture is {width} x {height} pixels", f"the limit is {MAX_PIXELS:,}", "Make it smaller"
-            )
         return _to_rgb(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise UnreadablePicture(
+            "the picture is too large", f"it has more than {MAX_PIXELS:,} pixels", "Make it smaller"
+        ) from error
     except _DECODER_ERRORS as error:
         # That no plugin knows the bytes is what we say ourselves, without the address of an object.
         detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"

@@ -25,6 +25,8 @@ _LENGTH_BITS = 29
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 # A frame, a header and a few labels in one read.
 _HEAD_BYTES = 64
+# Where each read is a request over the network: few and large ones.
+REMOTE_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Record:
     def name(self) -> str:
         """What to call this record in a message."""
         return f"{self.path.name} record {self.number}"
+
+    @property
+    def picture_size(self) -> int:
+        """Bytes of the encoded picture, padding included."""
+        return self.size - _FRAME.size - _HEADER.size - (4 * len(self.labels) if len(self.labels) > 1 else 0)
 
 
 def unpack(payload: bytes) -> Picture:
@@ -128,22 +135,30 @@ def _cut(path: Path, number: int, offset: int) -> ClientError:
     )
 
 
-def _damaged(path: Path, number: int, offset: int, why: str) -> ClientError:
+def _damaged(path: Path | str, number: int, offset: int, why: str) -> ClientError:
     return ClientError(f"{path} is damaged at byte {offset}, record {number}", why, "Write the file again")
 
 
-def _frames(file: BinaryIO, path: Path) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield (flag, offset, end, first bytes of the payload) of each part, reading no more than the heads."""
+def _frame_head(head: bytes, path: Path | str, number: int, offset: int) -> tuple[int, int]:
+    """Return the continuation flag and the length of a part. Raises ClientError if no part starts here."""
+    magic, word = _FRAME.unpack_from(head)
+    if magic != MAGIC:
+        raise _damaged(path, number, offset, f"a record starts with {MAGIC:#x}, not {magic:#x}; is it a .rec file?")
+    return word >> _LENGTH_BITS, word & (1 << _LENGTH_BITS) - 1
+
+
+def _frames(file: BinaryIO, path: Path, block: int) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield (flag, offset, end, first bytes of the payload) of each part, read in blocks of that many bytes."""
     size = path.stat().st_size
+    window, window_start = b"", 0
     offset = number = 0
     while offset < size:
-        head = os.pread(file.fileno(), _HEAD_BYTES, offset)
+        if min(offset + _HEAD_BYTES, size) > window_start + len(window):
+            window, window_start = _read_at(file.fileno(), block, offset), offset
+        head = window[offset - window_start : offset - window_start + _HEAD_BYTES]
         if len(head) < _FRAME.size:
             raise _cut(path, number, offset)
-        magic, word = _FRAME.unpack_from(head)
-        if magic != MAGIC:
-            raise _damaged(path, number, offset, f"a record starts with {MAGIC:#x}, not {magic:#x}; is it a .rec file?")
-        flag, length = word >> _LENGTH_BITS, word & (1 << _LENGTH_BITS) - 1
+        flag, length = _frame_head(head, path, number, offset)
         end = offset + _FRAME.size + length + -length % 4
         if end > size:
             raise _cut(path, number, offset)
@@ -157,15 +172,16 @@ def _follows(flag: int, between_records: bool) -> bool:
     return flag in ((_WHOLE, _FIRST) if between_records else (_MIDDLE, _LAST))
 
 
-def scan(path: Path) -> list[Record]:
+def scan(path: Path, block: int = _HEAD_BYTES) -> list[Record]:
     """Return where every picture of a file lies and its labels, in file order; no .idx is needed.
 
-    Raises ClientError if the file is cut or damaged, and says at which byte.
+    By default only the heads of records are read; a larger `block` reads the file from end to end, that many bytes
+    at a time. Raises ClientError if the file is cut or damaged, and says at which byte.
     """
     records: list[Record] = []
     start, head = -1, b""
     with path.open("rb", buffering=0) as file:
-        for flag, offset, end, part in _frames(file, path):
+        for flag, offset, end, part in _frames(file, path, block):
             if not _follows(flag, start == -1):
                 raise _damaged(path, len(records), offset, "the parts of a record do not follow each other")
             if start == -1:
@@ -206,13 +222,56 @@ def payloads(data: bytes) -> Iterator[bytes]:
         raise ValueError("cut between the parts of a record")
 
 
+def stream(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the payload of each record of a file that is read once, from start to end, as a pipe; parts joined.
+
+    No more than one record is in memory. Raises ClientError, which names the stream and the record, if it is cut or
+    damaged.
+    """
+    offset = number = 0
+    parts: list[bytes] = []
+    while head := file.read(_FRAME.size):
+        if len(head) < _FRAME.size:
+            raise _ended(name, number, offset)
+        flag, length = _frame_head(head, name, number, offset)
+        if not _follows(flag, not parts):
+            raise _damaged(name, number, offset, "the parts of a record do not follow each other")
+        part = file.read(length + -length % 4)
+        # The padding at the very end holds nothing, so it may be missing.
+        if len(part) < length:
+            raise _ended(name, number, offset)
+        parts.append(part[:length])
+        offset += _FRAME.size + len(part)
+        if flag in (_WHOLE, _LAST):
+            yield MAGIC_BYTES.join(parts)
+            number, parts = number + 1, []
+    if parts:
+        raise _ended(name, number, offset)
+
+
+def _ended(name: str, number: int, offset: int) -> ClientError:
+    return ClientError(
+        f"{name} ends in the middle of record {number}",
+        f"a part of it starts at byte {offset} or before, and no more bytes came",
+        "See that the files of this channel are whole",
+    )
+
+
+def _read_at(descriptor: int, size: int, offset: int) -> bytes:
+    """Return `size` bytes from `offset`, fewer at the end of the file; network file systems may give less at once."""
+    data = os.pread(descriptor, size, offset)
+    while len(data) < size and (more := os.pread(descriptor, size - len(data), offset + len(data))):
+        data += more
+    return data
+
+
 def read_payload(descriptor: int, offset: int, size: int) -> bytes:
     """Return the payload of the record at `offset`, `size` bytes with framing. Threads may share the descriptor.
 
     Raises ClientError if there is no such record, because the file was changed after it was scanned.
     """
     try:
-        return next(payloads(os.pread(descriptor, size, offset)))
+        return next(payloads(_read_at(descriptor, size, offset)))
     except (StopIteration, ValueError) as error:
         why = f"what lies at byte {offset} is no whole record of {size} bytes: the file was changed meanwhile"
         raise ClientError("a record cannot be read", why, "Leave the files alone while a job reads them") from error

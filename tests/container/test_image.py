@@ -30,11 +30,12 @@ def test_its_command_is_train_and_nothing_stands_before_it(config: dict[str, obj
     assert not config["Entrypoint"]
 
 
-def test_it_says_that_it_takes_any_port(config: dict[str, object]) -> None:
-    """Its label tells the platform that it binds to the port that it is given."""
+def test_it_says_what_it_can(config: dict[str, object]) -> None:
+    """Its labels tell the platform that it binds to the port it is given, and holds several models."""
     labels = config["Labels"]
     assert isinstance(labels, dict)
-    assert labels["com.amazonaws.sagemaker.capabilities.accept-bind-to-port"] == "true"
+    for capability in ("accept-bind-to-port", "multi-models"):
+        assert labels[f"com.amazonaws.sagemaker.capabilities.{capability}"] == "true"
 
 
 def test_it_holds_no_compiler() -> None:
@@ -58,15 +59,14 @@ def test_it_stops_serving_within_seconds(trained: Job, flower: bytes) -> None:
     assert took < IDLE_STOP_SECONDS
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
-def test_it_starts_a_worker_a_cpu_and_a_thread_each(trained: Job, flower: bytes, cpus: int) -> None:
+@pytest.mark.parametrize(("cpus", "workers"), [("0.5", 1), ("1", 1), ("2", 2)])
+def test_it_starts_a_worker_a_cpu_and_a_thread_each(trained: Job, flower: bytes, cpus: str, workers: int) -> None:
     """It counts the CPUs of its cgroup, not the host's; OMP_DISPLAY_ENV makes each worker's OpenMP say what it got."""
-    with serving(trained.model, "--cpus", str(cpus), "--env", "OMP_DISPLAY_ENV=TRUE") as server:
+    with serving(trained.model, "--cpus", cpus, "--env", "OMP_DISPLAY_ENV=TRUE") as server:
         deadline = time.monotonic() + 60
-        while server.container.log.count("OPENMP DISPLAY ENVIRONMENT END") < cpus:
+        while server.container.log.count(" is ready, pid ") < workers:
             assert time.monotonic() < deadline, server.container.log
             time.sleep(0.1)
         assert server.ask(flower).ok
         log = server.container.log
-    assert re.findall(r"OMP_NUM_THREADS = '([0-9]+)'", log) == ["1"] * cpus
-    assert log.count("Booting worker") == cpus
+    assert re.findall(r"OMP_NUM_THREADS = '([0-9]+)'", log) == ["1"] * workers

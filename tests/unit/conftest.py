@@ -1,9 +1,10 @@
 """What the unit tests share: hypothesis's settings and small things to feed the code with."""
 
+import atexit
 import io
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,10 @@ settings.register_profile("tests", derandomize=True, deadline=None, database=Non
 settings.load_profile("tests")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def hypothesis_home() -> Iterator[None]:
-    """Keep hypothesis's files out of the checkout."""
-    folder = tempfile.mkdtemp(prefix="hypothesis-")
-    configuration.set_hypothesis_home_dir(folder)
-    yield
-    shutil.rmtree(folder)
+# Before the first test is collected: hypothesis's own files stay out of the checkout, and go in the end.
+_HYPOTHESIS_HOME = tempfile.mkdtemp(prefix="hypothesis-")
+configuration.set_hypothesis_home_dir(_HYPOTHESIS_HOME)
+atexit.register(shutil.rmtree, _HYPOTHESIS_HOME, ignore_errors=True)
 
 
 def encode(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

@@ -7,9 +7,9 @@ import pytest
 from sagemaker_gluoncv_container import errors
 from sagemaker_gluoncv_container.errors import (
     AlgorithmError,
+    BadRequest,
     ClientError,
     ContainerError,
-    EmptyRequest,
     InvocationError,
     NotAcceptable,
     NotReady,
@@ -48,7 +48,7 @@ def test_exit_codes(error: type[ContainerError], exit_code: int) -> None:
         (NotAcceptable, 406),
         (UnsupportedContent, 415),
         (UnreadablePicture, 415),
-        (EmptyRequest, 400),
+        (BadRequest, 400),
         (NotReady, 503),
     ],
 )

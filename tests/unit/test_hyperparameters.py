@@ -1,7 +1,6 @@
 """hyperparameters: every field by a table, then what they say together."""
 
-import json
-from dataclasses import FrozenInstanceError, dataclass, fields
+from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
@@ -11,109 +10,12 @@ from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.images import Preprocessing
 
 
-@dataclass(frozen=True)
-class Row:
-    """What a hyperparameter is by default, what its texts mean, what is refused, and a likely typo."""
-
-    default: Any
-    good: dict[str, Any]
-    bad: tuple[str, ...]
-    typo: str
-
-
-_NO_WHOLE = ("0", "-1", "1.5", "x", "", "nan", "inf", "1e999", "null", "[1]")
-_NO_SHARE = ("-0.001", "1.001", "x", "", "nan", "inf", "1,5", "null")
-TABLE = {
-    "num_classes": Row(None, {"1": 1, "257": 257, "4.0": 4, " 4 ": 4, "1e3": 1000}, _NO_WHOLE, "num_class"),
-    "num_training_samples": Row(None, {"1": 1, "15420": 15420}, _NO_WHOLE, "num_training_sample"),
-    "num_layers": Row(
-        18, {str(each): each for each in (18, 34, 50, 101, 152)}, ("0", "19", "200", "x", ""), "num_layer"
-    ),
-    "use_pretrained_model": Row(
-        True,
-        {"0": False, "1": True, "False": False, "True": True, "false": False, "true": True},
-        ("2", "yes", "", "-1", "null"),
-        "use_pretrained",
-    ),
-    "image_shape": Row(
-        (3, 224, 224),
-        {"3,224,224": (3, 224, 224), "3, 32, 64": (3, 32, 64), "[3,64,48]": (3, 64, 48), "(3,64,48)": (3, 64, 48)},
-        ("", "224", "3,224", "1,224,224", "3,31,224", "3,224,31", "3,224,224,1", "3,x,224", "3;224;224", "3,-64,64"),
-        "image_shapes",
-    ),
-    "resize": Row(None, {"224": 224, "256": 256}, ("0", "31", "x", "", "256.5"), "resise"),
-    "mini_batch_size": Row(32, {"1": 1, "128": 128}, _NO_WHOLE, "minibatch_size"),
-    "epochs": Row(30, {"1": 1, "200": 200}, _NO_WHOLE, "epoch"),
-    "optimizer": Row("sgd", {"sgd": "sgd"}, ("", "SGD", "lamb", "0"), "optimiser"),
-    "learning_rate": Row(0.1, {"0": 0.0, "1": 1.0, "1e-3": 0.001, "0.25": 0.25}, _NO_SHARE, "learningrate"),
-    "momentum": Row(0.9, {"0": 0.0, "1": 1.0, "0.5": 0.5}, _NO_SHARE, "momentun"),
-    "weight_decay": Row(0.0001, {"0": 0.0, "1": 1.0, "5e-4": 0.0005}, _NO_SHARE, "wight_decay"),
-    "lr_scheduler_step": Row(
-        (),
-        {"10": (10,), "10,20": (10, 20), "20, 10": (10, 20), "[1,2]": (1, 2)},
-        ("", "0", "-1", "10,", "1.5", "x", "10;20"),
-        "lr_schedule_step",
-    ),
-    "lr_scheduler_factor": Row(0.1, {"0": 0.0, "1": 1.0, "0.5": 0.5}, _NO_SHARE, "lr_schedular_factor"),
-    "augmentation_type": Row(
-        None,
-        {each: each for each in ("crop", "crop_color", "crop_color_transform")},
-        ("", "flip", "Crop", "crop_colour", "null", "None"),
-        "augmentation",
-    ),
-    "top_k": Row(None, {"2": 2, "5": 5}, ("0", "1", "-2", "2.5", "x", ""), "topk"),
-}
-GOOD = [(name, text, value) for name, row in TABLE.items() for text, value in row.good.items()]
-BAD = [(name, text) for name, row in TABLE.items() for text in row.bad]
-
-
-def test_table_has_every_hyperparameter() -> None:
-    """A new hyperparameter needs a row here."""
-    assert list(TABLE) == [each.name for each in fields(Hyperparameters)]
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_default(name: str) -> None:
-    """What is not given has its documented default."""
-    value = getattr(Hyperparameters.from_strings({}), name)
-    assert value == TABLE[name].default
-    assert type(value) is type(TABLE[name].default)
-
-
-@pytest.mark.parametrize(("name", "text", "value"), GOOD)
-@pytest.mark.parametrize("quote", [str, json.dumps], ids=["plain", "quoted twice"])
-def test_good_value(name: str, text: str, value: Any, quote: Any) -> None:
-    """A good text becomes a typed value, JSON-quoted a second time or not."""
-    read = getattr(Hyperparameters.from_strings({name: quote(text)}), name)
-    assert read == value
-    assert type(read) is type(value)
-
-
-@pytest.mark.parametrize(("name", "text"), BAD)
-@pytest.mark.parametrize("quote", [str, json.dumps], ids=["plain", "quoted twice"])
-def test_bad_value(name: str, text: str, quote: Any) -> None:
-    """A bad text is refused with the hyperparameter's name, the text and what it must be."""
-    with pytest.raises(ClientError) as caught:
-        Hyperparameters.from_strings({name: quote(text)})
-    assert caught.value.what == f"hyperparameter {name} is {text.strip()!r}"
-    assert caught.value.why.startswith("it must be ")
-    assert "None" not in caught.value.why
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_misspelt_name(name: str) -> None:
-    """A typo is refused, and the likely name given."""
-    typo = TABLE[name].typo
-    with pytest.raises(ClientError, match=rf"^hyperparameter {typo} is unknown\. Did you mean {name}\?"):
-        Hyperparameters.from_strings({typo: "1"})
-
-
 def test_name_that_resembles_none() -> None:
     """Where nothing is near, all names are listed."""
     with pytest.raises(ClientError) as caught:
         Hyperparameters.from_strings({"zzz": "1"})
     assert caught.value.what == "hyperparameter zzz is unknown"
-    for name in TABLE:
+    for name in (each.name for each in fields(Hyperparameters)):
         assert name in caught.value.do
 
 

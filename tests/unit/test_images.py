@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 
@@ -278,12 +280,36 @@ class TestUnreadable:
 
     def test_bomb(self) -> None:
         """A header that announces gigabytes is refused before anything is decoded."""
-        with pytest.raises(UnreadablePicture, match=r"30000 x 30000 pixels\. the limit is 100,000,000"):
+        with pytest.raises(UnreadablePicture, match=r"too large\. it has more than 100,000,000 pixels"):
             images.decode(png((30_000, 30_000), data=zlib.compress(bytes(1000))))
+
+    @pytest.mark.parametrize("disposal", range(4))
+    def test_bomb_in_a_frame(self, disposal: int) -> None:
+        """A GIF of 60 bytes whose frame is of 4 gigapixels is refused before memory is taken for it."""
+        code = (
+            "import sys; from sagemaker_gluoncv_container import errors, images\n"
+            "try: images.decode(sys.stdin.buffer.read())\n"
+            "except errors.UnreadablePicture as error: print(error)\n"
+            "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
+        )
+        content = (
+            b"GIF89a"
+            + struct.pack("<HHBBB", 31, 24, 0x80, 0, 0)
+            + bytes(6)
+            + b"\x21\xf9\x04"
+            + bytes([disposal << 2, 0, 0, 0, 0])
+            + b"\x2c"
+            + struct.pack("<HHHHB", 0, 0, 65_535, 65_535, 0)
+            + b"\x02\x02\x4c\x01\x00;"
+        )
+        done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=True)
+        message, kilobytes = done.stdout.decode().splitlines()
+        assert message.startswith("the picture is too large")
+        assert int(kilobytes) < 500_000
 
     def test_limit_is_about_pixels(self) -> None:
         """One pixel row too many is refused; a long and thin picture is not."""
-        with pytest.raises(UnreadablePicture, match="limit"):
+        with pytest.raises(UnreadablePicture, match="too large"):
             images.decode(png((10_000, 10_001)))
         line = png((200_000, 1), data=zlib.compress(bytes(200_001)))
         assert images.decode(line).size == (200_000, 1)

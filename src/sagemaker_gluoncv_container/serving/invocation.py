@@ -37,7 +37,6 @@ class Invocations:
 
         Type and Accept are checked before anything is computed. Raises InvocationError.
         """
-        deadline = time.monotonic() + self._settings.timeout_seconds
         model = self._models.get(name, use=True)
         body = request.get_data(cache=False)
         if request.content_length is None and len(body) >= self._settings.max_payload:
@@ -54,7 +53,7 @@ class Invocations:
             raise BadRequest("the request has no body", do="Send the bytes of one picture")
         note["bytes"] = len(body)
         is_wanted = _is_connected(request.environ.get("gunicorn.socket"))
-        tasks = (self._task(model, picture, deadline, is_wanted) for picture in codecs.pictures(kind, body))
+        tasks = (self._task(model, picture, is_wanted) for picture in codecs.pictures(kind, body))
         if many:
             return Response(form.many(self._in_turn(tasks, note)), content_type=form.content_type)
         result = next(self._in_turn(tasks, note))
@@ -63,26 +62,36 @@ class Invocations:
         return Response(form.one(result), content_type=form.content_type)
 
     def _task(
-        self,
-        model: LoadedModel,
-        picture: bytes | ContainerError,
-        deadline: float,
-        is_wanted: Callable[[], bool],
+        self, model: LoadedModel, picture: bytes | ContainerError, is_wanted: Callable[[], bool]
     ) -> Task | ContainerError:
-        return picture if isinstance(picture, ContainerError) else Task(model.name, picture, deadline, is_wanted)
+        """Return a task whose time begins now: of a request with many pictures each has its own."""
+        if isinstance(picture, ContainerError):
+            return picture
+        return Task(model.name, picture, time.monotonic() + self._settings.timeout_seconds, is_wanted)
 
     def _in_turn(self, tasks: Iterator[Task | ContainerError], note: dict[str, object]) -> Iterator[Result]:
         """Yield the results of tasks in order, a bounded number of them queued at a time."""
         ahead = _BATCHES_AHEAD * self._settings.batch_size * self._settings.workers
         window: deque[Task | ContainerError] = deque()
         for task in tasks:
-            if isinstance(task, Task):
-                self._models.dispatcher.submit([task])
-            window.append(task)
-            if len(window) >= min(ahead, self._settings.queue_size):
+            # A request that has pictures in the queue waits for them when it is full; it must not fail half-way.
+            while len(window) >= ahead or not self._submitted(task, may_wait=bool(window)):
                 yield _result(window.popleft(), note)
+            window.append(task)
         while window:
             yield _result(window.popleft(), note)
+
+    def _submitted(self, task: Task | ContainerError, may_wait: bool) -> bool:
+        """Queue a task if there is room; raise Overloaded if there is none and nothing to wait for."""
+        if isinstance(task, ContainerError):
+            return True
+        try:
+            self._models.dispatcher.submit([task])
+        except Overloaded:
+            if may_wait:
+                return False
+            raise
+        return True
 
 
 def _result(task: Task | ContainerError, note: dict[str, object]) -> Result:

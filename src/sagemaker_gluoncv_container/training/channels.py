@@ -1,72 +1,159 @@
 """Finds the job's channels and what lies in them, and checks the hyperparameters against the data."""
 
-import dataclasses
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..contract import Paths
 from ..errors import ClientError
 from ..hyperparameters import Hyperparameters
-from ..recordio import Record, scan
+from . import channel_config, listing
+from .census import Found, warn_of_empty_classes, with_counts
+from .channel_config import FAST_FILE, LST, PICTURES, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
+from .duplicates import duplicates_between
+from .labels import CLASS_ID, Labelling
+from .pipe import Pipe
+from .samples import Channel, Listed
+from .schedule import Ends, never
 
-CONTENT_TYPE = "application/x-recordio"
+logger = logging.getLogger(__name__)
+
 CLASSES_FILE = "classes.json"
 
 
 @dataclass(frozen=True)
 class Channels:
-    """The pictures of a job. `classes` are their names in the order of the labels, empty if unknown."""
+    """The pictures of a job.
 
-    train: list[Record]
-    validation: list[Record]
+    `classes` are their names in the order of the labels, empty if unknown. `duplicates` are (name in train, name in
+    validation) of equal pictures, None if that is not known.
+    """
+
+    train: Channel
+    validation: Channel
     classes: tuple[str, ...] = ()
+    duplicates: list[tuple[str, str]] | None = None
 
 
-def read(paths: Paths, hyperparameters: Hyperparameters) -> tuple[Channels, Hyperparameters]:
-    """Return the job's pictures, and the hyperparameters with what was inferred from them.
+def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> tuple[Channels, Hyperparameters]:
+    """Return the job's channels, and the hyperparameters with what was inferred from them.
 
-    Raises ClientError that names every fault of every channel.
+    A pipe that is silent asks `ends` whether to wait on. Raises ClientError that names every fault of every channel.
     """
     faults: list[ClientError] = []
-    config = paths.read_config("inputdataconfig")
-    found: dict[str, list[Record]] = {}
-    for name in ("train", "validation"):
-        try:
-            _check_config(name, config.get(name, {}))
-            found[name] = _records(paths.channel(name))
-        except ClientError as error:
-            faults.append(error)
+    given = paths.read_config("inputdataconfig")
+    configs = _configs(paths, given, faults)
+    faults += _unknowable(configs, hyperparameters)
+    found, classes = _look(paths, configs, hyperparameters, faults)
     if faults:
         raise ClientError.of(faults)
-    channels = Channels(found["train"], found["validation"], _classes(paths.channel("train") / CLASSES_FILE))
-    return channels, _with_counts(channels, hyperparameters)
+    hyperparameters = with_counts(found, classes, hyperparameters)
+    num_classes = hyperparameters.num_classes or 0
+    channels = {
+        name: _listed(found[name], num_classes) if name in found else _pipe(paths, configs[name], hyperparameters, ends)
+        for name in (TRAIN, VALIDATION)
+    }
+    if TRAIN in found:
+        warn_of_empty_classes(found[TRAIN], classes, num_classes)
+    duplicates = duplicates_between(channels[TRAIN], channels[VALIDATION])
+    if duplicates:
+        names = listing.some([name for _, name in duplicates])
+        logger.warning("%d pictures of channel %s are in %s too: %s", len(duplicates), VALIDATION, TRAIN, names)
+    return Channels(channels[TRAIN], channels[VALIDATION], classes, duplicates), hyperparameters
 
 
-def _check_config(name: str, config: dict[str, str]) -> None:
-    mode, content_type = config.get("TrainingInputMode", "File"), config.get("ContentType") or CONTENT_TYPE
-    if mode != "File":
-        raise ClientError(f"channel {name} is in {mode} mode", "this image reads File mode", 'Set input_mode="File"')
-    if content_type.split(";")[0].strip().lower() != CONTENT_TYPE:
-        raise ClientError(f"channel {name} has content type {content_type}", f"this image reads {CONTENT_TYPE}")
+def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) -> dict[str, ChannelConfig]:
+    """Return the configuration of each channel; those with lists only if the job has them."""
+    lists = [name + LST for name in (TRAIN, VALIDATION) if name + LST in given or paths.channel(name + LST).is_dir()]
+    configs = {name: channel_config.read(name, given.get(name, {}), faults) for name in (TRAIN, VALIDATION, *lists)}
+    for name in lists:
+        of = configs[name.removesuffix(LST)]
+        if of.mode == PIPE or of.content_type == RECORDIO:
+            how = f"is in {of.mode} mode" if of.mode == PIPE else f"has content type {of.content_type}"
+            do = f"Leave out {name}, or give {of.name} as files with content type application/x-image"
+            faults.append(ClientError(f"channel {of.name} {how} and has a list, {name}", "a list is of files", do))
+    if len(lists) == 1:
+        missing = ({TRAIN + LST, VALIDATION + LST} - set(lists)).pop()
+        if configs[missing.removesuffix(LST)].content_type in PICTURES:
+            do = f"Give the job a {missing} channel too"
+            faults.append(ClientError(f"channel {missing} is missing", f"there is a {lists[0]}", do))
+    return configs
 
 
-def _records(folder: Path) -> list[Record]:
+def _unknowable(configs: Mapping[str, ChannelConfig], hyperparameters: Hyperparameters) -> list[ClientError]:
+    """Return a fault for each hyperparameter that must be given because a pipe cannot be looked into beforehand."""
+    piped = [name for name in (TRAIN, VALIDATION) if configs[name].mode == PIPE]
+    needed = ["num_classes"] * bool(piped) + ["num_training_samples"] * (TRAIN in piped)
+    return [
+        ClientError(
+            f"hyperparameter {name} is not given",
+            f"it cannot be inferred from a channel in Pipe mode ({', '.join(piped)})",
+            f"Set {name}, or use File or FastFile mode",
+        )
+        for name in needed
+        if getattr(hyperparameters, name) is None
+    ]
+
+
+def _look(
+    paths: Paths, configs: Mapping[str, ChannelConfig], hyperparameters: Hyperparameters, faults: list[ClientError]
+) -> tuple[dict[str, Found], tuple[str, ...]]:
+    """Return the pictures of the channels that lie in folders, and the names of the classes; faults are added.
+
+    Where the configuration has faults, the contents of the channels are not looked at.
+    """
+    classes: tuple[str, ...] = ()
+    found: dict[str, Found] = {}
+    sound = not faults
+    for name in (TRAIN, VALIDATION):
+        try:
+            if name == TRAIN:
+                classes = _classes(paths.channel(TRAIN) / CLASSES_FILE)
+            if configs[name].mode == PIPE:
+                continue
+            _folder(paths, name)
+            if sound:
+                found[name], classes = _find(paths, configs, name, hyperparameters, classes)
+        except ClientError as error:
+            faults.append(error)
+    return found, classes
+
+
+def _labelling(config: ChannelConfig, hyperparameters: Hyperparameters) -> Labelling:
+    return Labelling(hyperparameters.multi_label, config.label_format)
+
+
+def _folder(paths: Paths, name: str) -> Path:
+    folder = paths.channel(name)
     if not folder.is_dir():
-        raise ClientError(
-            f"channel {folder.name} is missing", f"there is no {folder}", f"Give the job a {folder.name} channel"
-        )
-    files = sorted(folder.rglob("*.rec"))
-    records = [record for path in files for record in scan(path)]
-    if not files:
-        names = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
-        raise ClientError(f"channel {folder.name} holds no .rec file", f"found in {folder}: {names}")
-    if not records:
-        why = f"{', '.join(path.name for path in files)} in {folder} holds no record"
-        raise ClientError(
-            f"channel {folder.name} is empty", why, "Make the .rec file again and see that pictures go in"
-        )
-    return records
+        raise ClientError(f"channel {name} is missing", f"there is no {folder}", f"Give the job a {name} channel")
+    return folder
+
+
+def _find(
+    paths: Paths,
+    configs: Mapping[str, ChannelConfig],
+    name: str,
+    hyperparameters: Hyperparameters,
+    classes: tuple[str, ...],
+) -> tuple[Found, tuple[str, ...]]:
+    """Return the pictures of a channel, and the names of the classes as far as they are known now."""
+    config, folder = configs[name], paths.channel(name)
+    labelling = _labelling(config, hyperparameters)
+    if config.content_type == RECORDIO or (config.content_type is None and _is_recordio(folder, name + LST in configs)):
+        return Found(config, listing.records(folder, config), labelling), classes
+    if name + LST in configs:
+        return Found(config, listing.listed(folder, _folder(paths, name + LST), config), labelling), classes
+    samples, classes = listing.folders(folder, config, classes)
+    return Found(config, samples, Labelling(labelling.multi_label, CLASS_ID)), classes
+
+
+def _is_recordio(folder: Path, has_list: bool) -> bool:
+    """Return whether a channel whose content type is not given is RecordIO, as by default, and not pictures."""
+    return not has_list and (listing.has_records(folder) or not listing.has_pictures(folder))
 
 
 def _classes(path: Path) -> tuple[str, ...]:
@@ -81,33 +168,20 @@ def _classes(path: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _with_counts(channels: Channels, hyperparameters: Hyperparameters) -> Hyperparameters:
-    """Check num_classes, num_training_samples, top_k and the labels against the data, or infer the first two."""
-    faults: list[ClientError] = []
-    records = [*channels.train, *channels.validation]
-    for record in records:
-        label = record.labels[0]
-        if len(record.labels) != 1 or label < 0 or label != int(label):
-            why = f"{record.name} is labelled {', '.join(f'{each:g}' for each in record.labels)}"
-            do = "Label the classes 0, 1, 2 ..."
-            raise ClientError("a label is not one whole number from 0", why, do)
-    largest = max(records, key=lambda record: record.labels[0])
-    needed = int(largest.labels[0]) + 1
-    classes = hyperparameters.num_classes or max(needed, len(channels.classes))
-    if needed > classes:
-        why = f"{largest.name} is labelled {needed - 1}, and labels count from 0"
-        faults.append(ClientError(f"hyperparameter num_classes is {classes}", why, f"Set num_classes to {needed}"))
-    if channels.classes and len(channels.classes) != classes:
-        why = f"{CLASSES_FILE} has {len(channels.classes)} names"
-        faults.append(ClientError(f"num_classes is {classes}", why, "Make them agree"))
-    samples = len(channels.train)
-    if hyperparameters.num_training_samples not in (None, samples):
-        what = f"hyperparameter num_training_samples is {hyperparameters.num_training_samples}"
-        do = f"Set it to {samples}, or leave it out: it is counted"
-        faults.append(ClientError(what, f"the train channel holds {samples} pictures", do))
-    if hyperparameters.top_k and hyperparameters.top_k >= classes:
-        what = f"hyperparameter top_k is {hyperparameters.top_k}"
-        faults.append(ClientError(what, f"it must be less than the number of classes, {classes}"))
-    if faults:
-        raise ClientError.of(faults)
-    return dataclasses.replace(hyperparameters, num_classes=classes, num_training_samples=samples)
+def _listed(found: Found, num_classes: int) -> Listed:
+    labelling = found.labelling
+    samples = [sample.labelled(labelling.read(sample.labels, num_classes)) for sample in found.samples]
+    return Listed(samples, local=found.config.mode != FAST_FILE)
+
+
+def _pipe(paths: Paths, config: ChannelConfig, hyperparameters: Hyperparameters, ends: Ends) -> Pipe:
+    name = config.name
+    return Pipe(
+        lambda number: paths.channel(f"{name}_{number}"),
+        name,
+        _labelling(config, hyperparameters),
+        hyperparameters.num_classes or 0,
+        (hyperparameters.num_training_samples or 0) if name == TRAIN and not config.sharded else 0,
+        config.wrapped,
+        ends,
+    )

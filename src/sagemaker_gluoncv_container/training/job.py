@@ -1,27 +1,34 @@
 """The training job from start to end, and the one place where a failure is caught.
 
-contract -> hyperparameters -> channels -> batches (images) -> network -> loop -> artifact
+contract -> hyperparameters -> channels -> checkpoint -> assembly (network, optimization, batches) -> loop -> outcome
 """
 
+import hashlib
 import logging
 import math
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from types import FrameType
+from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from .. import contract, images
-from ..artifact import Description
+from .. import contract
 from ..errors import AlgorithmError, ClientError
 from ..hyperparameters import Hyperparameters
 from . import channels as channels_
 from . import script
-from .batches import Batches
+from .channels import Channels
+from .checkpoint import Arrays, Checkpoints, Progress
+from .events import EventLog
+from .samples import Channel, Listed
+from .schedule import TimeLimit
 
 logger = logging.getLogger(__name__)
+
+# What does not change what the net learns.
+_MAY_CHANGE = ("max_seconds", "tensorboard", "kv_store", "max_bad_fraction")
 
 
 def main() -> int:
@@ -59,37 +66,75 @@ def _fail(paths: contract.Paths, message: str, exit_code: int) -> int:
 
 
 def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading.Event) -> None:
-    """Train, and leave the best epoch's model in the model directory.
+    """Train; leave the best epoch's model in the model directory, and the report in the output directory.
 
     Raises ClientError for what the user can mend.
     """
-    channels, hyperparameters = channels_.read(paths, hyperparameters)
+    limit = TimeLimit(hyperparameters.max_seconds)
+
+    def ends() -> str | None:
+        return "Asked to stop" if stop.is_set() else "max_seconds are over" if limit.is_over() else None
+
+    _check_hosts(paths)
+    channels, hyperparameters = channels_.read(paths, hyperparameters, ends)
     logger.info("%d training and %d validation pictures", len(channels.train), len(channels.validation))
     logger.info("%s", hyperparameters)
+    folder = paths.checkpoints
+    checkpoints = Checkpoints(folder, _identity(hyperparameters, channels)) if folder else None
+    progress, state = _start(checkpoints)
     threads = max(1, math.floor(contract.cpu_count()))
     contract.set_compute_threads(threads)
 
     # MXNet reads its environment when it is imported, so not before this line.
-    import mxnet as mx
+    from . import assembly, outcome
 
-    from .loop import Loop
-    from .network import build, export
+    with _events(paths, hyperparameters) as events:
+        loop = assembly.loop(
+            paths, hyperparameters, channels, progress, threads, checkpoints, state, events=events, ends=ends
+        )
+        loop.fit()
+    outcome.write_report(paths.output_data, hyperparameters, channels, progress, loop.kept, loop.train.skipped)
 
-    mx.random.seed(0)
-    net = build(hyperparameters, contract.pretrained_dir(), mx.cpu())
-    preprocessing, augmentation = hyperparameters.preprocessing, hyperparameters.augmentation_type
-    size = hyperparameters.mini_batch_size
 
-    def train_view(image: Image.Image, random: np.random.Generator) -> images.Pixels:
-        return images.for_training(image, preprocessing, augmentation, random)
+def _check_hosts(paths: contract.Paths) -> None:
+    hosts = paths.read_config("resourceconfig").get("hosts") or []
+    if len(hosts) > 1:
+        raise ClientError(
+            f"the job has {len(hosts)} hosts", "this image trains on one", "Set instance_count to 1; take a larger type"
+        )
 
-    def validation_view(image: Image.Image, _: np.random.Generator) -> images.Pixels:
-        return images.for_evaluation(image, preprocessing)
 
-    def keep(epoch: int, metrics: dict[str, float]) -> None:
-        classes = hyperparameters.num_classes or 0
-        export(net, paths.model, Description(epoch, classes, preprocessing, channels.classes, metrics))
+def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
+    """Return where the job is, and the state of the net and the optimizer there; None at the very beginning."""
+    found = checkpoints.newest() if checkpoints else None
+    if found:
+        progress, state = found
+        logger.info("Going on from a checkpoint: epoch %d, batch %d", progress.epoch, progress.batch)
+        return progress, state
+    return Progress(), None
 
-    train = Batches(channels.train, train_view, size, threads, shuffle=True)
-    validation = Batches(channels.validation, validation_view, size, threads, shuffle=False)
-    Loop(net, hyperparameters, mx.cpu(), stop.is_set).fit(train, validation, keep)
+
+def _identity(hyperparameters: Hyperparameters, channels: Channels) -> dict[str, Any]:
+    """Return what must not change between the start of a job and a restart."""
+    values = {name: value for name, value in asdict(hyperparameters).items() if name not in _MAY_CHANGE}
+    return {
+        **values,
+        "the train channel": _digest(channels.train),
+        "the validation channel": _digest(channels.validation),
+    }
+
+
+def _digest(channel: Channel) -> str:
+    """Return what a channel holds in a few letters: the names and labels of its pictures, as far as they are known."""
+    if not isinstance(channel, Listed):
+        return f"a pipe of {len(channel)} pictures"
+    digest = hashlib.sha256()
+    for sample in channel.samples:
+        digest.update(f"{sample.name}\0{sample.labels}\n".encode(errors="surrogateescape"))
+    return f"{len(channel)} pictures, {digest.hexdigest()[:8]}"
+
+
+def _events(paths: contract.Paths, hyperparameters: Hyperparameters) -> AbstractContextManager[EventLog | None]:
+    """Return the log for TensorBoard if the job, or its configuration for the Debugger, asks for one."""
+    asked = hyperparameters.tensorboard or paths.read_config("debughookconfig")
+    return EventLog(paths.events) if asked else nullcontext()

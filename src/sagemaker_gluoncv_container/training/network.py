@@ -1,18 +1,22 @@
-"""The net: a GluonCV ResNet with its normalisation inside, its base weights, and its export as a symbol."""
+"""The net: a GluonCV ResNet with its normalisation inside, its base weights, and its form as a symbol."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import mxnet as mx
-from gluoncv.model_zoo import get_model
+from gluoncv.model_zoo import get_cifar_resnet, get_model
 from mxnet.gluon import HybridBlock, nn
 
-from .. import artifact
 from ..errors import ClientError
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import SMALL_LAYERS, Hyperparameters
+from .checkpoint import Arrays
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Names without a counter in them: a restarted job, and one in the same process, find their parameters again.
+NORMALIZATION, HEAD = "normalization_", "head_"
 
 
 class Normalization(HybridBlock):  # type: ignore[misc]
@@ -21,13 +25,21 @@ class Normalization(HybridBlock):  # type: ignore[misc]
     Inside the net, so that an artifact takes pixels as they are, as the built-in algorithm's does.
     """
 
-    def __init__(self) -> None:
-        super().__init__(prefix="normalization_")
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        """`mean` and `deviation` are of RGB / 255."""
+        super().__init__(prefix=NORMALIZATION)
+        self._mean, self._deviation = (mx.nd.array(each).reshape((1, 3, 1, 1)) * 255 for each in (mean, deviation))
         with self.name_scope():
-            mean = mx.nd.array(MEAN).reshape((1, 3, 1, 1)) * 255
-            scale = 1 / (mx.nd.array(DEVIATION).reshape((1, 3, 1, 1)) * 255)
-            self.mean = self.params.get_constant("mean", mean)
-            self.scale = self.params.get_constant("scale", scale)
+            # Not Gluon's constants: their initializers are named by an address, which ends up in the symbol.
+            self.mean, self.scale = (
+                self.params.get(name, shape=(1, 3, 1, 1), init="zeros", grad_req="null") for name in ("mean", "scale")
+            )
+
+    def initialize(self, *given, **named) -> None:  # type: ignore[no-untyped-def]
+        """Give the parameters their values."""
+        super().initialize(*given, **named)
+        self.mean.set_data(self._mean)
+        self.scale.set_data(1 / self._deviation)
 
     def hybrid_forward(self, F, x, mean, scale):  # type: ignore[no-untyped-def]  # noqa: N803
         """Return (x - mean) * scale."""
@@ -53,36 +65,99 @@ def base_weights(directory: Path, name: str) -> Path:
     return path
 
 
-def build(hyperparameters: Hyperparameters, pretrained: Path, context: mx.Context) -> HybridBlock:
+def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
     """Return the net, initialised, from RGB 0-255 float32 (n, 3, height, width) to logits float32 (n, num_classes).
 
-    Raises ClientError if pretrained weights are asked for and the image has none.
+    Its parameters have the same names whenever it is built. Raises ClientError if pretrained weights are asked for and
+    the image has none.
     """
-    name = f"resnet{hyperparameters.num_layers}_v1b"
-    if hyperparameters.use_pretrained_model:
-        weights = base_weights(pretrained, name)
-        outputs = mx.nd.load(str(weights))["fc.weight"].shape[0]
-        resnet = get_model(name, classes=outputs)
-        resnet.load_parameters(str(weights), ctx=context)
+    hp, contexts = hyperparameters, list(contexts)
+    if hp.num_layers in SMALL_LAYERS:
+        backbone, head = get_cifar_resnet(1, hp.num_layers, classes=1, prefix="resnet_"), "output"
     else:
-        resnet = get_model(name, classes=1)
-        resnet.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="out", magnitude=2), ctx=context)
-    with resnet.name_scope():
-        resnet.fc = nn.Dense(hyperparameters.num_classes, in_units=resnet.fc._in_units)
-    resnet.fc.initialize(mx.init.Normal(0.01), ctx=context)
+        backbone, head = _resnet(hp, pretrained, contexts), "fc"
+    with backbone.name_scope():
+        setattr(backbone, head, nn.Dense(hp.num_classes, in_units=getattr(backbone, head)._in_units, prefix=HEAD))
+    if not hp.use_pretrained_model:
+        backbone.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="out", magnitude=2), ctx=contexts)
+    getattr(backbone, head).initialize(mx.init.Normal(0.01), ctx=contexts, force_reinit=True)
+    net = assembled([Normalization(MEAN, DEVIATION), backbone], contexts)
+    freeze(net, hp.freeze)
+    # The small nets learn their shapes from a first picture.
+    for context in contexts:
+        net(mx.nd.zeros((1, *hp.image_shape), ctx=context)).wait_to_read()
+    return net
+
+
+def _resnet(hp: Hyperparameters, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
+    name = f"resnet{hp.num_layers}_v1b"
+    if not hp.use_pretrained_model:
+        return get_model(name, classes=1)
+    weights = base_weights(pretrained, name)
+    outputs = mx.nd.load(str(weights))["fc.weight"].shape[0]
+    resnet = get_model(name, classes=outputs)
+    resnet.load_parameters(str(weights), ctx=contexts)
+    return resnet
+
+
+def assembled(blocks: Sequence[HybridBlock], contexts: Sequence[mx.Context]) -> HybridBlock:
+    """Return the blocks as one net, fused; constants among them get their values."""
     net = nn.HybridSequential(prefix="")
-    net.add(Normalization(), resnet)
-    net[0].initialize(ctx=context)
+    net.add(*blocks)
+    if isinstance(blocks[0], Normalization):
+        blocks[0].initialize(ctx=list(contexts))
     net.hybridize(static_alloc=True)
     return net
 
 
-def export(net: HybridBlock, directory: Path, description: artifact.Description) -> None:
-    """Save the net as an artifact, from RGB 0-255 to probabilities, its outputs named as the built-in's."""
-    symbol = mx.sym.SoftmaxOutput(net(mx.sym.var("data")), name="softmax")
+def frozen(name: str, upto: str) -> bool:
+    """Return whether `freeze` leaves a parameter as it is: the stem and the stages up to one, or all but the head.
+
+    Stages are told by the names that GluonCV (layers1_, down1_, stage1_) and MXNet's own ResNets (stage1_) give.
+    """
+    if upto == "none" or HEAD in name:
+        return False
+    stage = re.search(r"(?:layers|down|stage)(\d)_", name)
+    return upto == "backbone" or (int(stage[1]) if stage else 0) <= int(upto[-1])
+
+
+def freeze(net: HybridBlock, upto: str) -> None:
+    """Keep parameters from learning; their normalisation uses the statistics that it has, and does not renew them."""
+    for name, parameter in net.collect_params().items():
+        if frozen(name, upto):
+            parameter.grad_req = "null"
+
+    def settle(block: HybridBlock) -> None:
+        if isinstance(block, nn.BatchNorm) and frozen(block.gamma.name, upto):
+            block._kwargs["use_global_stats"] = True
+
+    net.apply(settle)
+
+
+def is_learnt(parameter: mx.gluon.Parameter) -> bool:
+    """Return whether training changes a parameter."""
+    return bool(parameter.grad_req != "null")
+
+
+def parameters(net: HybridBlock) -> Arrays:
+    """Return the values of all parameters and statistics by name; over several devices, their mean."""
+    return {name: parameter._reduce().asnumpy() for name, parameter in net.collect_params().items()}
+
+
+def set_parameters(net: HybridBlock, arrays: Arrays) -> None:
+    """Give all parameters these values, on every device."""
+    for name, parameter in net.collect_params().items():
+        parameter.set_data(mx.nd.array(arrays[name]))
+
+
+def to_symbol(net: HybridBlock, multi_label: bool) -> mx.sym.Symbol:
+    """Return the net from RGB 0-255 to probabilities, its output named as the built-in's."""
+    output = mx.sym.LogisticRegressionOutput if multi_label else mx.sym.SoftmaxOutput
+    return output(net(mx.sym.var("data")), name="softmax")
+
+
+def save_weights(symbol: mx.sym.Symbol, arrays: Arrays, path: Path) -> None:
+    """Write weights as the symbol's `arg:` and `aux:` in MXNet's format."""
     arguments = set(symbol.list_arguments())
-    arrays = {
-        f"{'arg' if name in arguments else 'aux'}:{name}": parameter.data().as_in_context(mx.cpu())
-        for name, parameter in net.collect_params().items()
-    }
-    artifact.save(directory, symbol.tojson(), lambda path: mx.nd.save(str(path), arrays), description)
+    named = {f"{'arg' if name in arguments else 'aux'}:{name}": mx.nd.array(each) for name, each in arrays.items()}
+    mx.nd.save(str(path), named)

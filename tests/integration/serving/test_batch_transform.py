@@ -3,10 +3,11 @@
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from draw_pictures import CLASSES, draw
-from model_server import ROOT, Server
+from model_server import ROOT, Server, wait_until
 
 from sagemaker_gluoncv_container import recordio
 from sagemaker_gluoncv_container.recordio import Picture
@@ -138,3 +139,16 @@ def test_execution_parameters(
     parameters = start(2, **variables).ask("GET", "/execution-parameters").json
     assert parameters == expected
     assert parameters["MaxConcurrentTransforms"] * parameters["MaxPayloadInMB"] <= 100
+
+
+def test_a_file_among_others_requests(start: Callable[..., Server], pictures: list[bytes]) -> None:
+    """A .rec that has begun is answered whole while single pictures keep the queue full, and these get their turns."""
+    server = start(1, SAGEMAKER_MODEL_JOB_QUEUE_SIZE="4", SAGEMAKER_GLUONCV_BATCH_SIZE="2")
+    with ThreadPoolExecutor(9) as pool:
+        file = pool.submit(server.invoke, rec(pictures), RECORDIO)
+        wait_until(lambda: server.metrics()["batch_size_count"] >= 1, 30, "the file has begun")
+        singles = list(pool.map(lambda _: server.invoke(pictures[0]).status, range(200)))
+        reply = file.result()
+    assert reply.status == 200
+    assert len(predictions(reply.body)) == RECORDS
+    assert set(singles) == {200, 503}

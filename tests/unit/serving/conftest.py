@@ -6,6 +6,7 @@ from pathlib import Path
 import mxnet as mx
 import pytest
 
+from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.artifact import Description
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.serving.settings import ServingSettings
@@ -28,7 +29,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("base")
     given = Hyperparameters(num_classes=5, use_pretrained_model=False, image_shape=(3, 32, 48))
     mx.random.seed(0)
-    net = network.build(given, Path("nowhere"), mx.cpu())
-    net(mx.nd.zeros((1, 3, 32, 48)))
-    network.export(net, base / "model", Description(0, 5, given.preprocessing))
+    net = network.build(given, Path("nowhere"), [mx.cpu()])
+    symbol, arrays = network.to_symbol(net, multi_label=False), network.parameters(net)
+    description = Description(0, 5, given.preprocessing)
+    artifact.save(base / "model", symbol.tojson(), lambda path: network.save_weights(symbol, arrays, path), description)
     return base

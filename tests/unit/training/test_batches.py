@@ -12,7 +12,8 @@ from PIL import Image
 from sagemaker_gluoncv_container import images, recordio
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.recordio import Record, Writer
-from sagemaker_gluoncv_container.training.batches import Batches, View
+from sagemaker_gluoncv_container.training.batches import Batches, SkippedPictures, View
+from sagemaker_gluoncv_container.training.samples import Listed, RecordSample
 
 COUNT = 23
 
@@ -37,10 +38,17 @@ def records(tmp_path: Path, write_channel: Callable[..., None]) -> list[Record]:
 
 
 def batches(
-    records: Sequence[Record], view: View = plain, size: int = 4, threads: int = 3, shuffle: bool = True
+    records: Sequence[Record],
+    view: View = plain,
+    size: int = 4,
+    threads: int = 3,
+    shuffle: bool = True,
+    seed: int = 0,
+    skipped: SkippedPictures | None = None,
 ) -> Batches:
     """Return batches with settings that matter little."""
-    return Batches(records, view, size, threads, shuffle)
+    channel = Listed([RecordSample(record.name, record.labels, record) for record in records])
+    return Batches(channel, view, size, threads, seed, shuffle, skipped)
 
 
 def colours(records: Sequence[Record], pixels: np.ndarray) -> list[int]:
@@ -58,17 +66,18 @@ def test_every_picture_once(records: list[Record], shuffle: bool, size: int, siz
     source = batches(records, size=size, shuffle=shuffle)
     for epoch in (0, 1):
         found = list(source.epoch(epoch))
-        assert [len(labels) for _, labels in found] == sizes
+        assert [len(labels) for _, labels, *_ in found] == sizes
         assert len(source) == len(sizes)
-        pairs = [pair for pixels, labels in found for pair in zip(colours(records, pixels), labels, strict=True)]
+        pairs = [pair for pixels, labels, *_ in found for pair in zip(colours(records, pixels), labels, strict=True)]
         assert sorted(pairs) == sorted((record.number, record.labels[0]) for record in records)
 
 
 def test_what_a_batch_is(records: list[Record]) -> None:
     """A batch is float32 (n, 3, height, width) from 0 to 255, contiguous, and float32 (n,)."""
-    pixels, labels = next(batches(records).epoch(0))
+    pixels, labels, names, number = next(batches(records).epoch(0))
     assert (pixels.shape, pixels.dtype, pixels.flags.c_contiguous) == ((4, 3, 10, 12), np.float32, True)
     assert (labels.shape, labels.dtype) == ((4,), np.float32)
+    assert (len(names), number) == (4, 0)
 
 
 def test_height_and_width_keep_their_order(tmp_path: Path) -> None:
@@ -77,7 +86,7 @@ def test_height_and_width_keep_their_order(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     with Writer(tmp_path / "a.rec") as writer:
         writer.write((0.0,), (tmp_path / "a.png").read_bytes())
-    ((found, _),) = batches(recordio.scan(tmp_path / "a.rec")).epoch(0)
+    ((found, *_),) = batches(recordio.scan(tmp_path / "a.rec")).epoch(0)
     assert (found[0] == pixels.transpose(2, 0, 1)).all()
 
 
@@ -85,35 +94,34 @@ def test_order_without_shuffle(records: list[Record]) -> None:
     """Validation goes through the records as they lie, in every epoch."""
     source = batches(records, shuffle=False)
     for epoch in (0, 3):
-        found = [number for pixels, _ in source.epoch(epoch) for number in colours(records, pixels)]
+        found = [number for pixels, *_ in source.epoch(epoch) for number in colours(records, pixels)]
         assert found == [record.number for record in records]
 
 
-def order(source: Batches, epoch: int, seed: int) -> bytes:
+def order(source: Batches, epoch: int) -> bytes:
     """Return an epoch's pixels and labels as one string of bytes."""
-    return b"".join(pixels.tobytes() + labels.tobytes() for pixels, labels in source.epoch(epoch, seed))
+    return b"".join(pixels.tobytes() + labels.tobytes() for pixels, labels, *_ in source.epoch(epoch))
 
 
 def test_order_by_epoch_and_seed(records: list[Record]) -> None:
     """Each epoch and each seed has an order of its own, which repeats."""
-    source = batches(records)
     places = [(epoch, seed) for epoch in range(3) for seed in range(3)]
-    first = [order(source, *place) for place in places]
+    first = [order(batches(records, seed=seed), epoch) for epoch, seed in places]
     assert len(set(first)) == len(places)
-    assert [order(batches(records), *place) for place in places] == first
+    assert [order(batches(records, seed=seed), epoch) for epoch, seed in places] == first
 
 
 @pytest.mark.parametrize("threads", [2, 8])
 def test_threads_change_nothing(records: list[Record], threads: int) -> None:
     """What is drawn at random belongs to the picture, not to the thread that happens to decode it."""
-    one, many = (order(batches(records, noisy, threads=count), 1, 2) for count in (1, threads))
+    one, many = (order(batches(records, noisy, threads=count, seed=2), 1) for count in (1, threads))
     assert one == many
 
 
 def test_each_picture_draws_for_itself(records: list[Record]) -> None:
     """Pictures of one epoch, and one picture in two epochs, get different random numbers."""
     source = batches(records, lambda _, random: random.integers(0, 256, (2, 2, 3), np.uint8), shuffle=False)
-    drawn = [each.tobytes() for epoch in range(2) for pixels, _ in source.epoch(epoch) for each in pixels]
+    drawn = [each.tobytes() for epoch in range(2) for pixels, *_ in source.epoch(epoch) for each in pixels]
     assert len(set(drawn)) == len(drawn) == 2 * COUNT
 
 
@@ -140,7 +148,6 @@ def test_leaving_early_leaves_nothing(records: list[Record]) -> None:
     epoch = batches(records, slow, threads=2).epoch(0)
     next(epoch)
     assert decoders()
-    assert len(open_records()) == 2
     epoch.close()
     assert not decoders()
     assert not open_records()
@@ -164,14 +171,13 @@ def test_epoch_that_was_not_begun_opens_nothing(records: list[Record]) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"no picture"], ids=["empty", "no picture"])
 def test_bad_picture(tmp_path: Path, records: list[Record], data: bytes) -> None:
-    """A picture that cannot be read ends the epoch with its record, its channel and the reason."""
-    folder = tmp_path / "train"
-    folder.mkdir()
-    with Writer(folder / "bad.rec") as writer:
+    """A picture that cannot be read is left out of its batch, and kept with its reason."""
+    with Writer(tmp_path / "bad.rec") as writer:
         writer.write((0.0,), data)
-    source = batches([*records, *recordio.scan(folder / "bad.rec")], shuffle=False)
-    with pytest.raises(ClientError, match=rf"^bad\.rec record 0 of {folder} is bad\. the picture cannot be read"):
-        list(source.epoch(0))
+    source = batches([*records, *recordio.scan(tmp_path / "bad.rec")], shuffle=False, skipped=SkippedPictures(0.1))
+    assert sum(len(labels) for _, labels, *_ in source.epoch(0)) == COUNT
+    assert list(source.skipped.reasons) == ["bad.rec record 0"]
+    assert source.skipped.reasons["bad.rec record 0"].startswith("the picture cannot be read")
     assert not decoders()
     assert not open_records()
 
@@ -180,5 +186,5 @@ def test_file_that_shrinks_under_the_job(records: list[Record]) -> None:
     """A file that is cut after it was scanned is an error that names it, not a hang."""
     path = records[-1].path
     path.write_bytes(path.read_bytes()[: records[-1].offset])
-    with pytest.raises(ClientError, match=r"b\.rec record 13"):
+    with pytest.raises(ClientError, match=r"1 of 23 pictures cannot be read.*b\.rec record 13: .*changed meanwhile"):
         list(batches(records, shuffle=False).epoch(0))

@@ -40,8 +40,8 @@ def fault(paths: Paths, **hyperparameters: Any) -> ClientError:
 def test_pictures_are_found(paths: Paths) -> None:
     """Both channels give their records with labels, and no names where there is no file of names."""
     found, _ = channels.read(paths, Hyperparameters())
-    assert [record.labels for record in found.train] == [(0,), (1,), (2,), (1,), (0,)]
-    assert [record.labels for record in found.validation] == [(2,), (0,)]
+    assert [sample.labels for sample in found.train.epoch(0, None)] == [(0,), (1,), (2,), (1,), (0,)]
+    assert [sample.labels for sample in found.validation.epoch(0, None)] == [(2,), (0,)]
     assert found.classes == ()
 
 
@@ -51,7 +51,11 @@ def test_several_files(paths: Paths, write_channel: WriteChannel) -> None:
     write_channel(paths.channel("train"), [2, 2], name="another")
     write_channel(paths.channel("train"), [], name="empty")
     found, hyperparameters = channels.read(paths, Hyperparameters())
-    assert [record.path.name for record in found.train] == ["another.rec"] * 2 + ["pictures.rec"] * 6
+    assert [sample.name.split()[0] for sample in found.train.epoch(0, None)] == [
+        *["train/another.rec"] * 2,
+        *["train/pictures.rec"] * 5,
+        "train/z/pictures.rec",
+    ]
     assert hyperparameters.num_training_samples == 8
 
 
@@ -81,11 +85,9 @@ def test_other_content_type(paths: Paths) -> None:
 
 
 def test_other_input_mode(paths: Paths) -> None:
-    """A channel in another mode is refused with what to set."""
-    configure(paths, validation={"TrainingInputMode": "Pipe"})
-    assert str(fault(paths)) == (
-        'channel validation is in Pipe mode. this image reads File mode. Set input_mode="File".'
-    )
+    """A channel in another mode is refused with what is read."""
+    configure(paths, validation={"TrainingInputMode": "Stream"})
+    assert str(fault(paths)) == "channel validation is in Stream mode. this image reads File, FastFile and Pipe."
 
 
 def test_missing_channel(paths: Paths) -> None:
@@ -128,11 +130,11 @@ def test_damaged_file(paths: Paths) -> None:
 
 def test_faults_of_both_channels(paths: Paths) -> None:
     """One message tells of both channels."""
-    configure(paths, train={"TrainingInputMode": "Pipe"})
+    (paths.channel("train") / "pictures.rec").unlink()
     (paths.channel("validation") / "pictures.rec").unlink()
     message = str(fault(paths))
     assert message.startswith("2 faults.")
-    assert "channel train is in Pipe mode" in message
+    assert "channel train holds no .rec file" in message
     assert "channel validation holds no .rec file" in message
 
 
@@ -163,11 +165,12 @@ def test_other_hyperparameters_stay(paths: Paths) -> None:
     assert found == Hyperparameters(epochs=3, top_k=2, learning_rate=0.5, num_classes=3, num_training_samples=5)
 
 
-def test_too_few_classes(paths: Paths) -> None:
+def test_too_few_classes(paths: Paths, write_channel: WriteChannel) -> None:
     """A label that does not fit is named with its record, and the number that would do."""
+    write_channel(paths.channel("validation"), [1, 0])
     assert str(fault(paths, num_classes=2)) == (
-        "hyperparameter num_classes is 2. pictures.rec record 2 is labelled 2, and labels count from 0. "
-        "Set num_classes to 3."
+        "hyperparameter num_classes is 2. channel train has labels that are out of range, which is 0 to 1, 1 of them: "
+        "train/pictures.rec record 2 is labelled 2. Set num_classes to 3, or mend the labels."
     )
 
 
@@ -188,8 +191,8 @@ def test_faults_of_counts_come_together(paths: Paths) -> None:
     """What the data says against the hyperparameters is said at once."""
     (paths.channel("train") / "classes.json").write_text('["a", "b", "c"]')
     message = str(fault(paths, num_classes=2, num_training_samples=7, top_k=4))
-    assert message.startswith("4 faults.")
-    for part in ("num_classes is 2. pictures.rec", "classes.json has 3 names", "samples is 7", "top_k is 4"):
+    assert message.startswith("5 faults.")
+    for part in ("channel train has labels", "channel validation has labels", "3 names", "samples is 7", "top_k is 4"):
         assert part in message
 
 
@@ -208,8 +211,9 @@ def test_label_that_is_no_class(paths: Paths, write_channel: WriteChannel, label
     """Labels are whole numbers from 0, one for each picture; another is shown with its record."""
     write_channel(paths.channel("validation"), [(0.0,), label if isinstance(label, tuple) else (label,)])
     assert str(fault(paths)) == (
-        f"a label is not one whole number from 0. pictures.rec record 1 is labelled {shown}. "
-        "Label the classes 0, 1, 2 and so on."
+        "channel validation has labels that are not one whole number from 0. "
+        f"1 of them: validation/pictures.rec record 1 is labelled {shown}. "
+        "Label the classes 0, 1, 2 ...; if pictures have several labels, set multi_label."
     )
 
 
@@ -230,7 +234,7 @@ def test_class_names(paths: Paths) -> None:
         ('{"0": "cat"}', 'classes.json is no list of names. it must be like ["bird", "car"]'),
         ("[1, 2, 3]", "classes.json is no list of names"),
         ("null", "classes.json is no list of names"),
-        ('["a", "b"]', "num_classes is 3. classes.json has 2 names. Make them agree"),
+        ('["a", "b"]', "num_classes is 3. there are 2 names of classes: a, b. Make them agree"),
     ],
 )
 def test_wrong_class_names(paths: Paths, content: str, message: str) -> None:
@@ -242,4 +246,6 @@ def test_wrong_class_names(paths: Paths, content: str, message: str) -> None:
 def test_names_and_num_classes_disagree(paths: Paths) -> None:
     """Names for another number of classes than was asked for are refused."""
     (paths.channel("train") / "classes.json").write_text('["a", "b", "c"]')
-    assert str(fault(paths, num_classes=4)) == "num_classes is 4. classes.json has 3 names. Make them agree."
+    assert (
+        str(fault(paths, num_classes=4)) == "num_classes is 4. there are 3 names of classes: a, b, c. Make them agree."
+    )

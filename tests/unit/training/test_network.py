@@ -26,9 +26,15 @@ def pixels(count: int, seed: int = 0) -> mx.nd.NDArray:
     return mx.nd.array(np.random.default_rng(seed).integers(0, 256, (count, 3, 32, 48)).astype(np.float32))
 
 
+def export(net: mx.gluon.HybridBlock, directory: Path, description: Description) -> None:
+    """Save a net as an artifact, as a job does."""
+    symbol, arrays = network.to_symbol(net, multi_label=False), network.parameters(net)
+    artifact.save(directory, symbol.tojson(), lambda path: network.save_weights(symbol, arrays, path), description)
+
+
 def test_normalization() -> None:
     """Pixels of 0-255 get ImageNet's mean and deviation, which are known for RGB / 255."""
-    layer = network.Normalization()
+    layer = network.Normalization(network.MEAN, network.DEVIATION)
     layer.initialize()
     found = layer(mx.nd.array(np.full((2, 3, 1, 1), 51, np.float32))).asnumpy()
     expected = (0.2 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225]
@@ -38,7 +44,7 @@ def test_normalization() -> None:
 @pytest.mark.parametrize("layers", [18, 50])
 def test_net_gives_logits(layers: int) -> None:
     """The net takes pictures of any height and width and gives one logit for a class, float32."""
-    net = network.build(dataclasses.replace(SCRATCH, num_layers=layers), Path("nowhere"), mx.cpu())
+    net = network.build(dataclasses.replace(SCRATCH, num_layers=layers), Path("nowhere"), [mx.cpu()])
     logits = net(pixels(2)).asnumpy()
     assert (logits.shape, logits.dtype) == ((2, 5), np.float32)
     assert np.isfinite(logits).all()
@@ -48,24 +54,24 @@ def test_net_gives_logits(layers: int) -> None:
 
 def test_normalization_is_not_trained() -> None:
     """All parameters but the mean and deviation of the pixels learn, the base's too."""
-    net = network.build(SCRATCH, Path("nowhere"), mx.cpu())
+    net = network.build(SCRATCH, Path("nowhere"), [mx.cpu()])
     fixed = {name for name, each in net.collect_params().items() if each.grad_req == "null"}
     assert {name for name in fixed if "running" not in name} == {"normalization_mean", "normalization_scale"}
 
 
 def test_net_that_was_never_run_can_be_exported(tmp_path: Path) -> None:
     """A job that is stopped before its first batch has a model too."""
-    net = network.build(SCRATCH, Path("nowhere"), mx.cpu())
-    network.export(net, tmp_path, Description(0, 5, SCRATCH.preprocessing))
+    net = network.build(SCRATCH, Path("nowhere"), [mx.cpu()])
+    export(net, tmp_path, Description(0, 5, SCRATCH.preprocessing))
     assert artifact.load(tmp_path).description.num_classes == 5
 
 
 def test_export_is_the_net_with_a_softmax(tmp_path: Path) -> None:
     """The artifact's symbol and weights give the probabilities of the net's logits."""
-    net = network.build(SCRATCH, Path("nowhere"), mx.cpu())
+    net = network.build(SCRATCH, Path("nowhere"), [mx.cpu()])
     data = pixels(3)
     expected = mx.nd.softmax(net(data)).asnumpy()
-    network.export(net, tmp_path, Description(4, 5, SCRATCH.preprocessing))
+    export(net, tmp_path, Description(4, 5, SCRATCH.preprocessing))
     loaded = artifact.load(tmp_path)
     assert loaded.params.name == "image-classification-0004.params"
     symbol, weights = mx.sym.load(str(loaded.symbol)), mx.nd.load(str(loaded.params))
@@ -85,9 +91,9 @@ def test_export_is_the_net_with_a_softmax(tmp_path: Path) -> None:
 
 def test_export_says_what_it_takes(tmp_path: Path) -> None:
     """The shapes file has the height and the width of the hyperparameters."""
-    net = network.build(SCRATCH, Path("nowhere"), mx.cpu())
+    net = network.build(SCRATCH, Path("nowhere"), [mx.cpu()])
     net(pixels(1))
-    network.export(net, tmp_path, Description(0, 5, SCRATCH.preprocessing))
+    export(net, tmp_path, Description(0, 5, SCRATCH.preprocessing))
     assert json.loads((tmp_path / "model-shapes.json").read_text()) == [{"name": "data", "shape": [1, 3, 32, 48]}]
 
 
@@ -130,7 +136,7 @@ def test_missing_base_weights(tmp_path: Path, files: list[str]) -> None:
 def test_build_asks_for_base_weights(tmp_path: Path) -> None:
     """Fine-tuning without base weights is an error, never a silent start from random ones."""
     with pytest.raises(ClientError, match="holds no base weights of resnet18_v1b"):
-        network.build(PRETRAINED, tmp_path, mx.cpu())
+        network.build(PRETRAINED, tmp_path, [mx.cpu()])
 
 
 def test_fine_tuning_starts_from_the_base(base_weights: Path) -> None:
@@ -138,7 +144,7 @@ def test_fine_tuning_starts_from_the_base(base_weights: Path) -> None:
     (weights,) = base_weights.glob(f"{NAME}-*.params")
     base = get_model(NAME, classes=200)
     base.load_parameters(str(weights))
-    net = network.build(dataclasses.replace(PRETRAINED, num_classes=200), base_weights, mx.cpu())
+    net = network.build(dataclasses.replace(PRETRAINED, num_classes=200), base_weights, [mx.cpu()])
     data = pixels(4)
     normalised = mx.nd.image.normalize(data / 255, network.MEAN, network.DEVIATION)
     expected = base(normalised).asnumpy()
@@ -151,7 +157,7 @@ def test_fine_tuning_starts_from_the_base(base_weights: Path) -> None:
 
 def test_fine_tuning_to_other_classes(base_weights: Path) -> None:
     """The base's 200 outputs give way to as many as the job has classes, starting without a preference."""
-    logits = network.build(PRETRAINED, base_weights, mx.cpu())(pixels(2)).asnumpy()
+    logits = network.build(PRETRAINED, base_weights, [mx.cpu()])(pixels(2)).asnumpy()
     assert logits.shape == (2, 5)
     assert abs(logits).max() < 1
 
@@ -163,4 +169,4 @@ def test_damaged_copy_of_the_base(tmp_path: Path, base_weights: Path) -> None:
     content[len(content) // 2] ^= 1
     (tmp_path / weights.name).write_bytes(content)
     with pytest.raises(ClientError, match="is damaged"):
-        network.build(PRETRAINED, tmp_path, mx.cpu())
+        network.build(PRETRAINED, tmp_path, [mx.cpu()])

@@ -1,0 +1,103 @@
+"""Puts the parts of a training job together: devices, net, data, and what decides when to end."""
+
+import logging
+
+import mxnet as mx
+import numpy as np
+from mxnet.contrib import amp
+from PIL import Image
+
+from .. import contract, images
+from ..artifact import Description
+from ..errors import ClientError
+from ..hyperparameters import Hyperparameters
+from . import incremental, network
+from .batches import Batches, SkippedPictures, View
+from .channels import Channels
+from .checkpoint import Arrays, Checkpoints, Progress
+from .events import EventLog
+from .kept import KeptModels
+from .loop import Loop
+from .optimization import Optimization
+from .samples import Channel, Listed
+from .schedule import Ends, never
+from .targets import Floats, Targets, balanced, count_labels, positive_weights
+
+logger = logging.getLogger(__name__)
+
+
+def devices(hyperparameters: Hyperparameters) -> list[mx.Context]:
+    """Return the GPUs, or the CPU where there are none. Raises ClientError if a CPU is asked for float16."""
+    gpus = [mx.gpu(number) for number in range(mx.context.num_gpus())]
+    if not gpus and hyperparameters.precision_dtype == "float16":
+        raise ClientError(
+            "hyperparameter precision_dtype is float16",
+            "this job runs on a CPU, which computes no faster in float16",
+            "Leave it out, or choose an instance type with a GPU and the GPU image",
+        )
+    return gpus or [mx.cpu()]
+
+
+def loop(
+    paths: contract.Paths,
+    hyperparameters: Hyperparameters,
+    channels: Channels,
+    progress: Progress,
+    threads: int,
+    checkpoints: Checkpoints | None = None,
+    state: Arrays | None = None,
+    events: EventLog | None = None,
+    ends: Ends = never,
+) -> Loop:
+    """Return the loop of a job, at its beginning or, with the `state` of a checkpoint, where that was written.
+
+    `threads` decode pictures. Raises ClientError.
+    """
+    hp, contexts = hyperparameters, devices(hyperparameters)
+    mx.random.seed(hp.seed)
+    net = incremental.build(paths, hp, contexts) or network.build(hp, contract.pretrained_dir(), contexts)
+    symbol = network.to_symbol(net, hp.multi_label)
+    if hp.precision_dtype == "float16":
+        # After the symbol was drawn, which is served in float32; the net is fused anew with what this replaces.
+        amp.init()
+        net.hybridize(static_alloc=True)
+    class_weights, positives = _weights(hp, channels.train)
+    description = Description(0, hp.num_classes, hp.preprocessing, channels.classes)
+    kept = KeptModels(paths.model, symbol, description, hp.checkpoint_frequency, checkpoints)
+    optimization = Optimization(net, hp, contexts, positives)
+    if state:
+        optimization.restore(state)
+        kept.restore(progress.history)
+    train, validation = _batches(hp, channels, progress, threads)
+    targets = Targets(hp, class_weights)
+    return Loop(hp, optimization, train, validation, targets, kept, progress, checkpoints, events, ends)
+
+
+def _batches(hp: Hyperparameters, channels: Channels, progress: Progress, threads: int) -> tuple[Batches, Batches]:
+    preprocessing, augmentation = hp.preprocessing, hp.augmentation_type
+    skipped = SkippedPictures(hp.max_bad_fraction)
+    skipped.reasons.update(progress.skipped)
+
+    def train_view(image: Image.Image, random: np.random.Generator) -> images.Pixels:
+        return images.for_training(image, preprocessing, augmentation, random)
+
+    def validation_view(image: Image.Image, _: np.random.Generator) -> images.Pixels:
+        return images.for_evaluation(image, preprocessing)
+
+    def of(channel: Channel, view: View, shuffle: bool) -> Batches:
+        return Batches(channel, view, hp.mini_batch_size, threads, hp.seed, shuffle, skipped)
+
+    return of(channels.train, train_view, True), of(channels.validation, validation_view, False)
+
+
+def _weights(hp: Hyperparameters, train: Channel) -> tuple[Floats | None, Floats | None]:
+    """Return the weights of the classes and of present labels, each None if not asked for."""
+    positives = hp.multi_label and hp.use_weighted_loss
+    if not hp.class_weights and not positives:
+        return None, None
+    if not isinstance(train, Listed):
+        name = "use_weighted_loss" if positives else "class_weights"
+        why = "the weights come from counting the labels, and a pipe cannot be looked into beforehand"
+        raise ClientError(f"hyperparameter {name} is set for a train channel in Pipe mode", why, "Use File mode")
+    counts = count_labels((sample.labels for sample in train.samples), hp.num_classes or 1, hp.multi_label)
+    return (None, positive_weights(counts, len(train))) if positives else (balanced(counts), None)

@@ -1,0 +1,81 @@
+"""Figures where each picture has one class."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+
+
+def scores(true: Integers, predicted: Integers, classes: int) -> list[dict[str, Any]]:
+    """Return precision, recall, F1, support and the number of predictions of each class.
+
+    `true` and `predicted` are class numbers, (n,). What is 0 / 0 is 0, as in scikit-learn's default.
+    """
+    support = np.bincount(true, minlength=classes)
+    answers = np.bincount(predicted, minlength=classes)
+    right = np.bincount(true[true == predicted], minlength=classes)
+    precision, recall = right / np.maximum(1, answers), right / np.maximum(1, support)
+    # 2 right / (support + answers) is the harmonic mean of the two, without a second division by zero.
+    f1 = 2 * right / np.maximum(1, support + answers)
+    columns = {"precision": precision, "recall": recall, "f1": f1, "support": support, "predicted": answers}
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def averages(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the macro mean and the mean weighted by support of precision, recall and F1.
+
+    A class that neither occurs nor was ever answered is left out, as in scikit-learn.
+    """
+    known = [row for row in rows if row["support"] or row["predicted"]]
+    pictures = max(1, sum(row["support"] for row in known))
+    names = ("precision", "recall", "f1")
+    return {
+        "macro": {name: sum(row[name] for row in known) / max(1, len(known)) for name in names},
+        "weighted": {name: sum(row[name] * row["support"] for row in known) / pictures for name in names},
+    }
+
+
+def confusion_matrix(true: Integers, predicted: Integers, classes: int) -> Integers:
+    """Return the number of pictures of each true class (rows) by the class answered (columns)."""
+    flat = np.bincount(true * classes + predicted, minlength=classes * classes)
+    return flat.reshape(classes, classes)
+
+
+def top_confusions(true: Integers, predicted: Integers, most: int) -> list[dict[str, Any]]:
+    """Return the most frequent (true, predicted) pairs of errors: class numbers, count, share of the true class.
+
+    Needs no matrix, so the number of classes does not matter.
+    """
+    wrong = true != predicted
+    pairs, counts = np.unique(np.stack([true[wrong], predicted[wrong]], 1), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [
+        {
+            "true": int(pairs[each, 0]),
+            "predicted": int(pairs[each, 1]),
+            "count": int(counts[each]),
+            "share": float(counts[each] / (true == pairs[each, 0]).sum()),
+        }
+        for each in order
+    ]
+
+
+def most_wrong(true: Integers, probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Return the wrong answers, the least probability of the true class first."""
+    predicted = probabilities.argmax(1)
+    rows = np.arange(len(true))
+    given_true, given_answer = probabilities[rows, true], probabilities[rows, predicted]
+    order = np.argsort(given_true, kind="stable")
+    return [
+        {
+            "index": int(each),
+            "true": [int(true[each])],
+            "predicted": [int(predicted[each])],
+            "probability": float(given_answer[each]),
+            "true_probability": float(given_true[each]),
+        }
+        for each in order[predicted[order] != true[order]]
+    ]

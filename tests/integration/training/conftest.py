@@ -1,0 +1,129 @@
+"""Jobs on a few small drawn pictures: in this process, or as the platform starts them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "local_test"))
+
+from draw_pictures import write_channel  # noqa: E402
+
+from sagemaker_gluoncv_container import contract  # noqa: E402
+from sagemaker_gluoncv_container.hyperparameters import Hyperparameters  # noqa: E402
+from sagemaker_gluoncv_container.training import job  # noqa: E402
+
+# The smallest net on the smallest pictures: what is tested here does not depend on the size.
+SMALL = {"num_layers": "20", "image_shape": "3,32,32", "mini_batch_size": "8", "epochs": "2", "learning_rate": "0.01"}
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return channels of 80 training and 20 validation pictures of 4 classes."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_channel(folder / "train", 20, 0)
+    write_channel(folder / "validation", 5, 1000)
+    return folder
+
+
+@pytest.fixture
+def new_base(tmp_path: Path, drawn: Path) -> Callable[[str], Path]:
+    """Return what makes a tree like /opt/ml with the drawn channels in it."""
+
+    def make(name: str = "ml") -> Path:
+        base = tmp_path / name
+        (base / "input" / "config").mkdir(parents=True)
+        shutil.copytree(drawn, base / "input" / "data")
+        return base
+
+    return make
+
+
+@pytest.fixture
+def base(new_base: Callable[[str], Path]) -> Path:
+    """Return a tree like /opt/ml with the drawn channels in it."""
+    return new_base("ml")
+
+
+@pytest.fixture
+def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
+    """Return what runs a job in this process, on the small net unless told otherwise, and returns its log's lines."""
+
+    def run(base: Path, stop: threading.Event | None = None, **hyperparameters: str) -> list[str]:
+        caplog.clear()
+        values = {**SMALL, "seed": "3", **hyperparameters}
+        # An empty text takes one of these away.
+        given = Hyperparameters.from_strings({name: value for name, value in values.items() if value})
+        with caplog.at_level("INFO"):
+            job.run(contract.Paths(base), given, stop or threading.Event())
+        return caplog.messages
+
+    return run
+
+
+class Process:
+    """A job as the platform starts it: `train`, on one compute thread so that it can be repeated to the bit."""
+
+    def __init__(self, base: Path, hyperparameters: dict[str, str]) -> None:
+        config = base / "input" / "config" / "hyperparameters.json"
+        given = {**SMALL, "seed": "3", **hyperparameters}
+        config.write_text(json.dumps({name: value for name, value in given.items() if value}))
+        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "OMP_NUM_THREADS": "1"}
+        self.lines: list[str] = []
+        self.popen = subprocess.Popen(
+            [sys.executable, str(ROOT / "train" / "train")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        # A job that hangs ends the test, not the test run.
+        self._alarm = threading.Timer(180, self.popen.kill)
+        self._alarm.start()
+
+    def until(self, text: str) -> str:
+        """Return the first line of the log with this text in it."""
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.lines.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"the job ended without {text!r}:\n{''.join(self.lines)}")
+
+    def ended(self) -> int:
+        """Return the exit code, when it has ended."""
+        assert self.popen.stdout is not None
+        self.lines += list(self.popen.stdout)
+        return self.popen.wait()
+
+    @property
+    def log(self) -> str:
+        """The log so far."""
+        return "".join(self.lines)
+
+    def close(self) -> None:
+        """End it."""
+        self._alarm.cancel()
+        self.popen.kill()
+        self.popen.communicate()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Process]]:
+    """Return what starts a job as a process of its own; it is ended with the test."""
+    processes: list[Process] = []
+
+    def start(base: Path, **hyperparameters: str) -> Process:
+        processes.append(Process(base, hyperparameters))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.close()
