@@ -44,7 +44,7 @@ COPY --from=build /opt/sagemaker-gluoncv/pretrained /opt/sagemaker-gluoncv/pretr
 COPY --from=build /opt/sagemaker-gluoncv/lib /opt/sagemaker-gluoncv/lib
 COPY train/train serve/serve serve/gunicorn.conf.py /opt/sagemaker-gluoncv/bin/
 # Our `train` before the one that sagemaker-training installs.
-ENV PATH=/opt/sagemaker-gluoncv/bin:/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+ENV PATH=/opt/sagemaker-gluoncv/bin:/opt/venv/bin:/opt/sagemaker-gluoncv/lib/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONPATH=/opt/sagemaker-gluoncv/lib \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1

@@ -14,6 +14,7 @@ IMPORTED_AS = {
     "matplotlib": "matplotlib",
     "opencv-python": "cv2",
     "pandas": "pandas",
+    "pywavelets": "pywt",
     "pyyaml": "yaml",
     "yacs": "yacs",
 }

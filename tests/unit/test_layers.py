@@ -21,7 +21,8 @@ LAYERS = (
     {"contract", "images", "recordio"},
     {"hyperparameters"},
     {"artifact"},
-    {"training", "serving"},
+    {"checks"},
+    {"preparing", "training", "serving"},
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Each with the reason why it needs to compute.

@@ -1,0 +1,1 @@
+"""From a heap of pictures to channels: what `sagemaker-gluoncv prepare` does."""

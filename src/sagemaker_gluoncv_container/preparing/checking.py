@@ -1,0 +1,108 @@
+"""`prepare --check`: looks at channels that exist already, changes nothing, says what is wrong with them."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .. import checks, recordio
+from ..checks import Finding
+from ..errors import ClientError
+from . import duplicates, scanning
+from .hosts import Hosts
+from .journal import Journal
+from .references import References
+from .settings import Settings
+from .sources import CLASSES_FILE
+
+_NAMED = 5
+
+
+def check(folder: Path, settings: Settings) -> dict[str, Any]:
+    """Return what lies in the channels under `folder` (or in it, if it is one) and every finding.
+
+    Raises ClientError if there is no .rec file, or if one is cut or damaged.
+    """
+    files = sorted(folder.rglob("*.rec"))
+    if not files:
+        raise ClientError(f"{folder} holds no .rec file", "--check looks at channels that exist")
+    channels: dict[str, list[recordio.Record]] = {}
+    for path in files:
+        name = path.relative_to(folder).parts[0] if path.parent != folder else folder.name
+        channels.setdefault(name, []).extend(recordio.scan(path))
+    findings = checks.check(channels, _classes(folder))
+    findings += [finding for path in files for finding in _index(path)]
+    # Near duplicates are told here by the dear way, exact ones were by the cheap one.
+    with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-check-") as work:
+        findings += _dear(replace(settings, source=str(folder), out=Path(work), kind="rec"))
+    counts = {name: len(records) for name, records in channels.items()}
+    return {"channels": counts, "findings": [finding.__dict__ for finding in findings]}
+
+
+def _dear(settings: Settings) -> list[Finding]:
+    """Decode every picture and compare them all."""
+    settings = replace(settings, keep_bytes=True, resize=None)
+    references = References((), 1)
+    with Journal(settings.work, settings.fingerprint()) as journal:
+        scanning.list_source(journal, settings, references, Hosts())
+        scanning.scan(journal, settings, references, encode=False)
+        findings = [
+            Finding(reason, count, f"{count} pictures are {reason}: {_names(journal, reason)}")
+            for reason, count in list(journal.rows(_REASONS))
+        ]
+        return [*findings, *_near(journal)]
+
+
+_REASONS = "SELECT reason, count(*) FROM pictures WHERE reason NOT NULL GROUP BY reason ORDER BY reason"
+
+
+def _names(journal: Journal, reason: str) -> str:
+    query = "SELECT name FROM pictures WHERE reason = ? ORDER BY name LIMIT ?"
+    return ", ".join(row[0] for row in journal.rows(query, reason, _NAMED))
+
+
+def _near(journal: Journal) -> list[Finding]:
+    """Return near duplicates in two channels, or under two labels; exact ones stand in for each other."""
+    leaks, labels = [], []
+    one_of_each = "reason IS NULL AND number IN (SELECT min(number) FROM pictures GROUP BY sha, side, labels)"
+    for members in duplicates.near_groups(journal, one_of_each):
+        query = "SELECT name, side, labels, sha FROM pictures WHERE number = ?"
+        rows = [next(journal.rows(query, number)) for number in members]
+        if len({row[3] for row in rows}) == 1:
+            continue
+        named = " = ".join(row[0] for row in rows)
+        leaks += [named] if len({row[1] for row in rows}) > 1 else []
+        labels += [named] if len({row[2] for row in rows}) > 1 else []
+    found = (("near-leakage", leaks, "are in two channels"), ("near-two-labels", labels, "have two labels"))
+    return [
+        Finding(kind, len(names), f"{len(names)} pictures, encoded anew, {what}: {', '.join(names[:_NAMED])}")
+        for kind, names, what in found
+        if names
+    ]
+
+
+def _classes(folder: Path) -> list[str]:
+    for path in (folder / CLASSES_FILE, folder / "train" / CLASSES_FILE):
+        if path.is_file():
+            names: list[str] = json.loads(path.read_text())
+            return names
+    return []
+
+
+def _index(path: Path) -> list[Finding]:
+    """Return a finding if a file's index does not say where its records lie."""
+    index = path.with_suffix(".idx")
+    if not index.is_file():
+        return []
+    noted = [int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip()]
+    if sorted(noted) == [record.offset for record in recordio.scan(path)]:
+        return []
+    return [Finding("wrong-index", 1, f"{index} does not say where the records of {path.name} lie; delete it")]
+
+
+def as_text(report: dict[str, Any]) -> str:
+    """Return a report for a person."""
+    lines = [f"channel {name}: {count} pictures" for name, count in report["channels"].items()]
+    lines += [f"  {each['kind']}: {each['text']}" for each in report["findings"]]
+    return "\n".join(lines if report["findings"] else [*lines, "Nothing is wrong with them."])

@@ -1,0 +1,134 @@
+"""The command line: `sagemaker-gluoncv prepare SOURCE OUT`, on a laptop, in a notebook, in SageMaker Processing."""
+
+import json
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..contract import Paths, cpu_count
+from ..errors import ContainerError
+from . import checking, preparation
+from .hosts import Hosts
+from .settings import KINDS, NEAR_DUPLICATES, Settings, parse_bytes, parse_map, parse_per_class
+
+
+class Share(click.ParamType[Decimal]):
+    """A number from 0 to 1, kept as it was written: 0.9 is exactly nine tenths."""
+
+    name = "ratio"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Return the number."""
+        try:
+            share = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"{value!r} is no number", param, ctx)
+        if not 0 <= share <= 1:
+            self.fail(f"{value} is not from 0 to 1", param, ctx)
+        return share
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Tools around the sagemaker-gluoncv image."""
+
+
+@main.command()
+@click.argument("source", required=False)
+@click.argument("out", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--check",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Only look at the channels in a folder.",
+)
+@click.option("--as", "kind", type=click.Choice(KINDS), help="What SOURCE is, if its name does not say.")
+@click.option("--root", help="What paths in a list are relative to; else the list's folder.")
+@click.option(
+    "--map", "maps", multiple=True, metavar="S3=FOLDER", help="The folder that holds what lies under an S3 prefix."
+)
+@click.option("--label-attribute", help="Of a manifest: the attribute with the label.")
+@click.option(
+    "--least-confidence", type=click.FloatRange(0, 1), default=0.0, help="Of a manifest: leave out labels under this."
+)
+@click.option("--only-human", is_flag=True, help="Of a manifest: leave out what a machine labelled.")
+@click.option("--train-ratio", type=Share(), default="0.9", show_default=True, help="The share for training.")
+@click.option(
+    "--test-ratio", type=Share(), default="0", show_default=True, help="The share for test; the rest validates."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another choice and split.")
+@click.option("--per-class", default="", metavar="NAME=N,...", help="How many of each class; one number is for all.")
+@click.option("--limit", type=click.IntRange(1), help="How many in all, in the proportions of the classes.")
+@click.option(
+    "--min-side", type=click.IntRange(1), default=32, show_default=True, help="Leave out smaller ones, pixels."
+)
+@click.option(
+    "--min-per-class", type=click.IntRange(1), default=2, show_default=True, help="Leave out smaller classes."
+)
+@click.option(
+    "--near-duplicates",
+    type=click.Choice(NEAR_DUPLICATES),
+    default="leave-out",
+    show_default=True,
+    help="What to do with all but one; kept ones stay on one side.",
+)
+@click.option("--resize", type=click.IntRange(1), help="Scale the shortest side down to this, pixels.")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEGs that are made anew."
+)
+@click.option("--keep-bytes", is_flag=True, help="Pack JPEG and PNG files untouched.")
+@click.option("--shard-size", default="256MB", show_default=True, help="How large a .rec file gets.")
+@click.option(
+    "--like",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="OUT of an earlier run: its pictures stay on their side.",
+)
+@click.option(
+    "--distribution",
+    type=click.Choice(["sharded", "replicated"]),
+    help="With several hosts: what each one sees of SOURCE.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads that decode; else the CPUs of this container.")
+@click.option("--host-seconds", type=float, default=3600.0, show_default=True, help="How long to wait for other hosts.")
+@click.option("--host-port", type=int, default=7787, show_default=True, help="Where the first host listens.")
+@click.option("--progress/--no-progress", default=True, help="Whether to draw a bar.")
+def prepare(source: str | None, out: Path | None, check: Path | None, **options: Any) -> None:
+    """Pack pictures as channels for training: look at each, leave out the bad, split, write RecordIO, report.
+
+    SOURCE is a folder of class folders, a .lst, a CSV (path, label), a Ground Truth manifest, or .rec files; local or
+    s3://. OUT gets train/, validation/, test/, classes.json, report.html, report.json. Nothing in SOURCE is changed.
+    """
+    try:
+        if check is not None:
+            sys.exit(_check(check, options))
+        if source is None or out is None:
+            raise click.UsageError("give SOURCE and OUT, or --check FOLDER")
+        settings = _settings(source, out, options)
+        summary = preparation.prepare(settings, Hosts.from_platform(Paths.from_environment()))
+    except ContainerError as error:
+        click.echo(f"{type(error).__name__}: {error}", err=True)
+        sys.exit(getattr(error, "exit_code", 1))
+    if summary:
+        click.echo(preparation.as_text(summary))
+        click.echo(f"Look at {out / 'report.html'}")
+
+
+def _settings(source: str, out: Path, options: dict[str, Any]) -> Settings:
+    given = dict(options)
+    given["maps"] = tuple(parse_map(each) for each in given["maps"])
+    given["per_class"] = parse_per_class(given["per_class"])
+    given["shard_bytes"] = parse_bytes(given.pop("shard_size"))
+    given["threads"] = given["threads"] or max(1, round(cpu_count()))
+    return Settings(source, out, **given)
+
+
+def _check(folder: Path, options: dict[str, Any]) -> int:
+    """Print what is found as text, and return the exit code: 0 if it is nothing."""
+    report = checking.check(folder, _settings(str(folder), folder, options))
+    click.echo(checking.as_text(report))
+    click.echo(json.dumps(report, ensure_ascii=False), err=True)
+    return 2 if report["findings"] else 0

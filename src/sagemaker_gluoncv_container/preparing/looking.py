@@ -1,0 +1,160 @@
+"""Looks at one picture: can it be read, what is it, what does it resemble, and which bytes of it go out."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import imagehash
+import numpy as np
+from PIL import Image
+
+from .. import images
+from ..errors import UnreadablePicture
+from .settings import Settings
+
+# The side of the thumbnail by which near duplicates are confirmed, pixels; uint8 RGB.
+THUMB_SIDE = 16
+# pHash scales to 32 by itself: from a small picture that is cheap, and Pillow's BOX does not alias.
+_HASH_SIDE = 64
+# A JPEG is decoded at no less than this many times the size that is wanted: Pillow calls it reducing_gap.
+REDUCING_GAP = 2
+_FORMATS = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+}
+# The names of pictures that can be read, and their formats.
+PICTURE_SUFFIXES = {suffix: name for name, suffixes in _FORMATS.items() for suffix in suffixes}
+_LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
+# What SageMaker's channels are made of, and every reader of RecordIO reads.
+_KEPT_FORMATS = ("JPEG", "PNG")
+# How other files begin that end up under a picture's name when pages are crawled.
+_SIGNATURES = (
+    (b"<!doctype", "HTML"),
+    (b"<html", "HTML"),
+    (b"<?xml", "XML"),
+    (b"<svg", "SVG"),
+    (b"%pdf", "PDF"),
+    (b"pk\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "gzip"),
+    (b"{", "JSON"),
+)
+_BOXED = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"avif": "AVIF"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen. `reason` None: it is fit. `phash` is 64 bits as a signed integer; `encoded` None: as it came."""
+
+    reason: str | None = None
+    detail: str = ""
+    length: int = 0
+    sha: bytes = b""
+    phash: int = 0
+    thumb: bytes = b""
+    width: int = 0
+    height: int = 0
+    mended: tuple[tuple[str, str], ...] = ()
+    encoded: bytes | None = None
+
+
+def look(data: bytes, name: str, settings: Settings) -> Look:
+    """Return what there is to know about the bytes of a picture."""
+    sha = hashlib.sha256(data).digest()
+    try:
+        description = images.describe(data)
+        turned = description.orientation in (5, 6, 7, 8)
+        size = (description.height, description.width) if turned else (description.width, description.height)
+        if min(size) < settings.min_side:
+            why = f"{size[0]} x {size[1]} pixels, under {settings.min_side}"
+            # A broken one is called broken, however small it is.
+            images.decode(data)
+            return Look("too-small", why, len(data), sha, width=size[0], height=size[1])
+        return _fit(data, sha, name, size, description, settings)
+    except UnreadablePicture as error:
+        other = other_type(data)
+        if other and PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
+            return Look("wrong-type", f"it is {other}", len(data), sha)
+        return Look("unreadable", f"it is {other}" if other else error.why, len(data), sha)
+
+
+def _fit(
+    data: bytes, sha: bytes, name: str, size: tuple[int, int], description: images.Description, settings: Settings
+) -> Look:
+    mended = []
+    expected = PICTURE_SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    if expected and expected != description.format:
+        mended.append(("wrong-type", f"it is {description.format}"))
+    down = settings.resize is not None and min(size) > settings.resize
+    anew = _faults(description, settings.keep_bytes)
+    mended += [] if settings.keep_bytes and description.format in _KEPT_FORMATS else anew
+    if not down and not anew:
+        image = images.decode(data, reduce_to=_HASH_SIDE)
+        encoded = None
+    else:
+        side = settings.resize if down else None
+        image = images.decode(data, reduce_to=side and side * REDUCING_GAP)
+        image = scaled(image, size, side)
+        encoded = _encoded(image, description.format in _LOSSLESS and not down, settings.quality)
+    # reduce() averages whole blocks, which is cheaper than resize() from a large picture.
+    small = image.reduce(max(1, min(image.size) // _HASH_SIDE)).resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
+    thumb = small.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX).tobytes()
+    return Look(
+        None, "", len(data), sha, _phash(small), thumb, *image_size(image, encoded, size), tuple(mended), encoded
+    )
+
+
+def image_size(image: Image.Image, encoded: bytes | None, size: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of what goes out, pixels."""
+    return size if encoded is None else image.size
+
+
+def _faults(description: images.Description, keep_bytes: bool) -> list[tuple[str, str]]:
+    """Return what makes bytes unfit to go out as they are, as (kind, detail)."""
+    faults = []
+    if description.format not in _KEPT_FORMATS:
+        faults.append(("converted", f"{description.format} to one that all read"))
+    if keep_bytes:
+        return faults
+    if description.orientation not in (0, 1):
+        faults.append(("turned", f"EXIF orientation {description.orientation}"))
+    if description.mode != "RGB" or description.transparent:
+        faults.append(("converted", f"{description.mode} to RGB"))
+    return faults
+
+
+def scaled(image: Image.Image, size: tuple[int, int], side: int | None) -> Image.Image:
+    """Return the picture, `size` pixels before it was decoded at a reduced scale, with its shortest side at `side`."""
+    if side is None:
+        return image
+    scale = side / min(size)
+    return image.resize((round(size[0] * scale), round(size[1] * scale)), Image.Resampling.BILINEAR)
+
+
+def _encoded(image: Image.Image, lossless: bool, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    if lossless:
+        image.save(buffer, "PNG")
+    else:
+        image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def _phash(image: Image.Image) -> int:
+    """Return ImageHash's perceptual hash: the signs of 64 low frequencies of the cosine transform."""
+    bits = imagehash.phash(image).hash
+    return int(np.packbits(bits.ravel()).view(">i8")[0])
+
+
+def other_type(data: bytes) -> str | None:
+    """Return what kind of file the bytes are, if it is a known one that is no picture we read."""
+    head = data[:64].lstrip().lower()
+    if data[4:8] == b"ftyp":
+        return _BOXED.get(data[8:12], "a video")
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "a video"
+    return next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)

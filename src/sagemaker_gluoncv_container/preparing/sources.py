@@ -1,0 +1,210 @@
+"""Lists what a source holds: class folders, `.lst`, CSV, Ground Truth manifests, `.rec` files.
+
+Formats: `.lst` is `index TAB label [TAB label ...] TAB path` (MXNet's im2rec); a CSV has columns path and label, with
+or without a header; manifests are Ground Truth's (manifests.py).
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from .. import recordio
+from ..errors import ClientError
+from . import manifests
+from .looking import PICTURE_SUFFIXES
+from .references import References, is_s3, join
+from .settings import KINDS, Settings
+
+CLASSES_FILE = "classes.json"
+# HEIC and AVIF are looked at too, to say that they cannot be read.
+SUFFIXES = {*PICTURE_SUFFIXES, ".heic", ".heif", ".avif"}
+_SUFFIX_KINDS = {".lst": "lst", ".csv": "csv", ".manifest": "manifest", ".jsonl": "manifest", ".rec": "rec"}
+_PATH_COLUMNS = ("path", "file", "filename", "image", "image_path", "source-ref", "url")
+_LABEL_COLUMNS = ("label", "class", "category", "label_name", "class_name")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture of a source, or what stands in its place. `labels` None: it has none; `reason`: left out already."""
+
+    name: str
+    reference: str
+    labels: tuple[str, ...] | None
+    reason: str | None = None
+    detail: str = ""
+    offset: int = -1
+    size: int = -1
+    side: str | None = None
+
+
+@dataclass
+class Listing:
+    """What a source is. `numbered`: labels are the numbers that go into the records; `names`: of the numbers."""
+
+    kind: str
+    numbered: bool = False
+    multi: bool = False
+    names: list[str] = field(default_factory=list)
+
+
+def kind_of(settings: Settings, references: References) -> str:
+    """Return which of KINDS the source is. Raises ClientError if there is no such source."""
+    place = references.local(settings.source)
+    suffix = PurePosixPath(place).suffix
+    if settings.kind:
+        return settings.kind
+    if suffix in _SUFFIX_KINDS:
+        return _SUFFIX_KINDS[suffix]
+    if is_s3(place):
+        return "folders"
+    path = Path(place)
+    if not path.is_dir():
+        do = f"Give a folder of class folders, or a file of one of {', '.join(_SUFFIX_KINDS)}"
+        raise ClientError(f"there is no source {settings.source}", "no such folder, nor a list", do)
+    if next(path.rglob("*.rec"), None):
+        return "rec"
+    kinds = {_SUFFIX_KINDS.get(each.suffix) for each in path.iterdir()}
+    # A channel of Processing is a folder, even where it is one list.
+    return str(kinds.pop()) if len(kinds) == 1 and None not in kinds else "folders"
+
+
+def read(settings: Settings, references: References, listing: Listing) -> Iterator[Item]:
+    """Yield every item; `listing.multi` and `.names` are complete when the last has come. Raises ClientError."""
+    assert listing.kind in KINDS
+    listing.numbered = listing.kind in ("lst", "rec")
+    if listing.kind == "folders":
+        yield from _folders(settings, references)
+    elif listing.kind == "rec":
+        yield from _records(settings, listing)
+    else:
+        for file in _files(settings, references, listing.kind):
+            text = _text(file, references)
+            root = settings.root or file.rpartition("/")[0] or "."
+            if listing.numbered:
+                listing.names = listing.names or _class_names(Path(file).parent)
+            if listing.kind == "manifest":
+                yield from _manifest(text, file, settings, listing)
+            else:
+                parse = {"lst": _lst, "csv": _csv}[listing.kind]
+                yield from parse(text, root, listing)
+
+
+def _files(settings: Settings, references: References, kind: str) -> list[str]:
+    """Return the list files of a source that is one, or a folder of them."""
+    place = references.local(settings.source)
+    if is_s3(place) or not Path(place).is_dir():
+        return [place]
+    suffixes = {suffix for suffix, of in _SUFFIX_KINDS.items() if of == kind}
+    return sorted(str(path) for path in Path(place).rglob("*") if path.suffix in suffixes)
+
+
+def _text(file: str, references: References) -> str:
+    try:
+        return references.read(file).decode("utf-8-sig")
+    except OSError as error:
+        raise ClientError(f"{file} cannot be read", str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ClientError(f"{file} is not UTF-8", str(error), "Save it as UTF-8") from error
+
+
+def _folders(settings: Settings, references: References) -> Iterator[Item]:
+    """A picture's class is the first folder of its path under the source."""
+    for name, reference in references.walk(settings.source):
+        path = PurePosixPath(name)
+        if path.name.startswith(".") or (path.suffix and path.suffix.lower() not in SUFFIXES):
+            yield Item(name, reference, None, "other-file", "its name is not a picture's")
+        elif len(path.parts) == 1:
+            yield Item(name, reference, None, "unlabelled", "it lies in no class folder")
+        else:
+            yield Item(name, reference, (path.parts[0],))
+
+
+def _lst(text: str, root: str, listing: Listing) -> Iterator[Item]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        parts = [part.strip() for part in line.split("\t")]
+        try:
+            values = tuple(float(part) for part in parts[1:-1])
+        except ValueError:
+            values = ()
+        if not values:
+            raise ClientError(f"line {number} of the .lst is {line!r}", "it must be: index TAB label TAB path")
+        yield Item(parts[-1], join(root, parts[-1]), numbers(values, f"line {number}", listing))
+
+
+def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[str, ...]:
+    """Return the classes of a record's labels: one class id, or a 0 or 1 a class. Raises ClientError."""
+    if len(values) > 1:
+        listing.multi = True
+        if set(values) <= {0.0, 1.0}:
+            return tuple(str(index) for index, value in enumerate(values) if value)
+    elif values[0] >= 0 and values[0] == int(values[0]):
+        return (str(int(values[0])),)
+    labels = ", ".join(f"{value:g}" for value in values)
+    raise ClientError(f"{where} is labelled {labels}", "labels are one whole number from 0, or a 0 or 1 for each class")
+
+
+def _csv(text: str, root: str, _: Listing) -> Iterator[Item]:
+    dialect = "\t" if "\t" in text.partition("\n")[0] else ";" if ";" in text.partition("\n")[0] else ","
+    rows = csv.reader(io.StringIO(text), delimiter=dialect)
+    path_at, label_at = 0, 1
+    for number, row in enumerate(rows, 1):
+        lowered = [cell.strip().lower() for cell in row]
+        if number == 1 and set(lowered) & set(_PATH_COLUMNS):
+            path_at = next(at for at, cell in enumerate(lowered) if cell in _PATH_COLUMNS)
+            label_at = next((at for at, cell in enumerate(lowered) if cell in _LABEL_COLUMNS), -1)
+            continue
+        if not any(lowered):
+            continue
+        path = row[path_at].strip() if path_at < len(row) else ""
+        label = row[label_at].strip() if 0 <= label_at < len(row) else ""
+        if not path:
+            raise ClientError(f"line {number} of the CSV is {row!r}", "it has no path; columns are: path, label")
+        if label:
+            yield Item(path, join(root, path), (label,))
+        else:
+            yield Item(path, join(root, path), None, "unlabelled", "its label is empty")
+
+
+def _manifest(text: str, file: str, settings: Settings, listing: Listing) -> Iterator[Item]:
+    attribute = settings.label_attribute
+    root = settings.root or file.rpartition("/")[0] or "."
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        entry = manifests.parse(line, f"{file} line {number}")
+        attribute = attribute or manifests.label_attribute(entry)
+        label = manifests.label(entry, attribute, f"{file} line {number}")
+        listing.multi = listing.multi or label.multi
+        reason, detail = label.refusal(settings.least_confidence, settings.only_human)
+        yield Item(entry["source-ref"], join(root, entry["source-ref"]), label.classes, reason, detail)
+
+
+def _records(settings: Settings, listing: Listing) -> Iterator[Item]:
+    source = Path(settings.source)
+    folder = source if source.is_dir() else source.parent
+    listing.names = _class_names(folder) or _class_names(folder / "train")
+    files = sorted(source.rglob("*.rec")) if source.is_dir() else [source]
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        for record in recordio.scan(path):
+            labels = numbers(record.labels, record.name, listing)
+            side = name.split("/")[0] if "/" in name else ""
+            yield Item(f"{name}#{record.number}", str(path), labels, None, "", record.offset, record.size, side)
+
+
+def _class_names(folder: Path) -> list[str]:
+    path = folder / CLASSES_FILE
+    if not path.is_file():
+        return []
+    try:
+        names = json.loads(path.read_text())
+    except ValueError as error:
+        raise ClientError(f"{path} is not JSON", str(error)) from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ClientError(f"{path} is no list of names", 'it must be like ["bird", "car"], in the order of the labels')
+    return names

@@ -1,0 +1,126 @@
+"""One picture: fit or not, and which bytes go out."""
+
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.preparing.looking import look, other_type
+from sagemaker_gluoncv_container.preparing.settings import Settings
+
+SETTINGS = Settings("pictures", Path("out"))
+
+
+def picture(width: int = 120, height: int = 90, seed: int = 0) -> Image.Image:
+    """Return a picture with shapes of every size."""
+    grid = np.random.default_rng(seed).integers(0, 255, (9, 12, 3), np.uint8)
+    return Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, form: str = "JPEG", **options: object) -> bytes:
+    """Return the bytes of a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def test_what_needs_nothing_goes_out_as_it_is() -> None:
+    """An upright RGB picture under the size is not encoded again."""
+    data = encoded(picture())
+    for settings in (SETTINGS, replace(SETTINGS, resize=90), replace(SETTINGS, resize=400)):
+        seen = look(data, "a.jpg", settings)
+        assert (seen.reason, seen.encoded, seen.mended) == (None, None, ())
+        assert (seen.width, seen.height, seen.length) == (120, 90, len(data))
+
+
+def test_resize_is_of_the_shortest_side() -> None:
+    """The shortest side gets the size, the other keeps the proportion, also if the picture lies on its side."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for data, size in ((encoded(picture()), (80, 60)), (encoded(picture(), exif=exif), (60, 80))):
+        seen = look(data, "a.jpg", replace(SETTINGS, resize=60))
+        assert seen.encoded is not None
+        assert Image.open(io.BytesIO(seen.encoded)).size == size == (seen.width, seen.height)
+
+
+def test_a_reduced_decode_is_close_to_a_full_one() -> None:
+    """Decoded at a reduced scale, a large photo comes out within a level or two of the full way."""
+    data = encoded(picture(2000, 1500), quality=95)
+    seen = look(data, "a.jpg", replace(SETTINGS, resize=128))
+    assert seen.encoded is not None
+    whole = images.decode(data).resize((171, 128), Image.Resampling.BILINEAR)
+    difference = np.abs(np.asarray(images.decode(seen.encoded)).astype(int) - np.asarray(whole).astype(int))
+    assert difference.mean() < 2
+
+
+@pytest.mark.parametrize("scale", [8, 4, 2, 1])
+def test_a_cut_picture_is_found_at_every_scale(scale: int) -> None:
+    """Decoding less of the pixels still reads all of the bytes."""
+    data = encoded(picture(1600, 1200), quality=90)
+    settings = replace(SETTINGS, resize=600 // scale)
+    assert look(data, "a.jpg", settings).reason is None
+    for length in (len(data) // 2, len(data) - 200):
+        assert look(data[:length], "a.jpg", settings).reason == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "reason"),
+    [
+        (b"", "a.jpg", "unreadable"),
+        (b"<!DOCTYPE html>", "a.jpg", "wrong-type"),
+        (b"\0\0\0\x18ftypheic....", "a.jpg", "wrong-type"),
+        (b"\0\0\0\x18ftypheic....", "a.heic", "unreadable"),
+        (encoded(picture(40, 31)), "a.jpg", "too-small"),
+        (encoded(picture(40, 31))[:-300], "a.jpg", "unreadable"),
+    ],
+)
+def test_what_is_unfit(data: bytes, name: str, reason: str) -> None:
+    """Each has its reason; a small broken one is broken."""
+    assert look(data, name, SETTINGS).reason == reason
+
+
+def test_lossless_stays_lossless() -> None:
+    """A picture of a lossless format that has to be encoded again keeps each pixel; a scaled one is a JPEG."""
+    image = picture()
+    for form in ("BMP", "GIF", "TIFF"):
+        data = encoded(image, form)
+        seen = look(data, f"a.{form.lower()}", SETTINGS)
+        assert seen.encoded is not None
+        assert np.array_equal(np.asarray(images.decode(seen.encoded)), np.asarray(images.decode(data)))
+    seen = look(encoded(image, "PNG"), "a.png", replace(SETTINGS, resize=50))
+    assert seen.encoded is not None
+    assert seen.encoded.startswith(b"\xff\xd8")
+
+
+def test_the_hash_survives_encoding() -> None:
+    """Another quality leaves the hash within the distance, another picture does not."""
+    one, again, other = (
+        look(data, "a.jpg", SETTINGS).phash
+        for data in (encoded(picture()), encoded(picture(), quality=40), encoded(picture(seed=9)))
+    )
+    assert (one ^ again).bit_count() <= 6 < ((one ^ other) & (1 << 64) - 1).bit_count()
+
+
+def test_hashing_needs_no_wavelets() -> None:
+    """ImageHash declares PyWavelets for a hash that is not used here, so the image goes without it."""
+    code = (
+        "import sys; sys.modules.update(pywt=None);"
+        "import imagehash; from PIL import Image; imagehash.phash(Image.new('RGB', (64, 64)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_types() -> None:
+    """What crawlers save under a picture's name is recognised; what is no known type is not guessed at."""
+    assert other_type(b"  <HTML>") == "HTML"
+    assert other_type(b"PK\x03\x04") == "a ZIP archive"
+    assert other_type(b"\0\0\0\x20ftypavif") == "AVIF"
+    assert other_type(b"\0\0\0\x20ftypisom") == "a video"
+    assert other_type(b"noise") is None
