@@ -5,12 +5,15 @@ So a job with network isolation works, and so does an endpoint whose /opt/ml/mod
 
 import base64
 import json
+import os
 import time
 from collections.abc import Callable
 
 from containers import READY_SECONDS, Container, Job, alarming_lines, started
 
-USER = ("--user", "1000:1000")
+# Not root; and whoever runs the tests has to be able to remove what was written.
+UID = os.getuid() or 1000
+USER = ("--user", f"{UID}:{UID}")
 LOCKED_DOWN = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--tmpfs", "/tmp")
 # Asks as a client would, from inside: nothing else can reach the server. The picture comes as base64 on stdin.
 ASK = """

@@ -65,7 +65,7 @@ def run(paths: Paths) -> int:
     reader = threading.Thread(target=_copy, args=(toolkit.stderr, tail), daemon=True)
     reader.start()
     code = toolkit.wait()
-    reader.join(timeout=1)
+    reader.join(timeout=5)
     if code or not success.exists():
         raise _failure(paths.failure, "".join(tail), stop.is_set())
     return 0
