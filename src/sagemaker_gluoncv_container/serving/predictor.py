@@ -4,7 +4,7 @@ import ctypes
 import gc
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import mxnet as mx
@@ -17,6 +17,7 @@ from ..artifact import Artifact
 from ..errors import ContainerError
 from .protocol import Answers
 
+Arrays = Mapping[str, mx.nd.NDArray]
 # What ends a symbol that was made for training, and what its output is at inference.
 _OUTPUTS = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.sigmoid}
 
@@ -31,16 +32,7 @@ class Predictor:
         arrays = mx.nd.load(str(artifact.params))
         arguments = {name[4:]: array for name, array in arrays.items() if name.startswith("arg:")}
         auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
-        symbol = _for_inference(mx.sym.load(str(artifact.symbol)))
-        self._net = gluon.SymbolBlock(
-            symbol.optimize_for("MKLDNN", arguments, auxiliary), mx.sym.var("data", dtype="float32")
-        )
-        for name, parameter in self._net.collect_params().items():
-            value = arguments.get(name, auxiliary.get(name))
-            if value is None:
-                raise ContainerError(f"{artifact.params} has no {name}", "the symbol needs it", "Save the model again")
-            parameter._load_init(value, mx.cpu())
-        self._net.hybridize(static_alloc=True)
+        self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
         self._compute(np.zeros((1, 3, pre.height, pre.width), np.float32))
         return_memory()
@@ -65,6 +57,36 @@ class Predictor:
     def _compute(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch)).asnumpy()
         return probabilities.reshape(len(batch), -1)
+
+
+def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays) -> gluon.SymbolBlock:
+    """Return the net of a symbol, its layers fused by oneDNN. Raises ContainerError if a parameter is missing."""
+    net = gluon.SymbolBlock(symbol.optimize_for("MKLDNN", arguments, auxiliary), mx.sym.var("data", dtype="float32"))
+    for name, parameter in net.collect_params().items():
+        value = arguments.get(name, auxiliary.get(name))
+        if value is None:
+            raise ContainerError(f"the parameters have no {name}", "the symbol needs it", "Save the model again")
+        parameter._load_init(value, mx.cpu())
+    net.hybridize(static_alloc=True)
+    return net
+
+
+def warm_up() -> None:
+    """Run a tiny net once: MXNet's libraries are read as they are used, which a first model would seem to keep."""
+    data = mx.sym.var("data")
+    for number, kernel in enumerate((7, 3, 1)):
+        data = mx.sym.Convolution(data, num_filter=16, kernel=(kernel, kernel), name=f"convolution{number}")
+        data = mx.sym.Activation(mx.sym.BatchNorm(data, name=f"normalization{number}"), act_type="relu")
+    pooled = mx.sym.Pooling(data, global_pool=True, pool_type="avg", kernel=(1, 1))
+    symbol = mx.sym.softmax(mx.sym.FullyConnected(pooled, num_hidden=2, name="output"))
+    shape = (1, 3, 32, 32)
+    shapes, _, auxiliary_shapes = symbol.infer_shape(data=shape)
+    named = {name: mx.nd.ones(each) for name, each in zip(symbol.list_arguments(), shapes, strict=True)}
+    states = symbol.list_auxiliary_states()
+    auxiliary = {name: mx.nd.ones(each) for name, each in zip(states, auxiliary_shapes, strict=True)}
+    del named["data"]
+    _fused(symbol, named, auxiliary)(mx.nd.zeros(shape)).wait_to_read()
+    return_memory()
 
 
 def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:

@@ -15,7 +15,7 @@ from mxnet.base import MXNetError
 
 from .. import artifact
 from ..errors import ContainerError, ModelNotFound
-from .predictor import Predictor, return_memory
+from .predictor import Predictor, return_memory, warm_up
 from .protocol import Answers
 
 _NICENESS = 10
@@ -31,6 +31,7 @@ def main() -> None:
     os.nice(_NICENESS)
     connection, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
     predictors: dict[str, Predictor] = {}
+    warm_up()
     while True:
         try:
             command, name, *rest = connection.recv()
