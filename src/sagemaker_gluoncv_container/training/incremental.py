@@ -6,6 +6,7 @@ not matter which library it was drawn with: the built-in algorithm's ResNets hav
 
 import json
 import logging
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -53,11 +54,25 @@ def _unpacked(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-model-") as temporary:
         try:
             with tarfile.open(archives[0]) as archive:
-                # No path outside, no link, no device: the archive may come from anywhere.
-                archive.extractall(temporary, filter="data")
+                _unpack(archive, Path(temporary))
         except (tarfile.TarError, OSError, EOFError) as error:
             raise ClientError(f"{archives[0]} cannot be unpacked", str(error), "Give a model made by a job") from error
         yield next((path.parent for path in sorted(Path(temporary).rglob("*-symbol.json"))), Path(temporary))
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write an archive's files under a folder. Raises TarError for a path outside, a link or a device.
+
+    The archive may come from anywhere, and the `filter` that would see to it is newer than Debian 12's Python 3.11.2.
+    """
+    for member in archive:
+        target = (folder / member.name).resolve()
+        if not target.is_relative_to(folder.resolve()) or not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"it holds {member.name!r}, which is no file within it")
+        if source := archive.extractfile(member):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
 
 
 def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -> HybridBlock:
