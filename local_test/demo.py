@@ -114,6 +114,8 @@ def main() -> None:
             **os.environ,
             "SAGEMAKER_BASE_DIR": folder,
             "SAGEMAKER_GLUONCV_PRETRAINED_DIR": str(weights or base),
+            # Warnings and worse: a line a request would hide the table.
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "30",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         print("Training")

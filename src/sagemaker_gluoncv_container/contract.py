@@ -17,6 +17,7 @@ from .errors import ClientError
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 PRETRAINED_DIR = "SAGEMAKER_GLUONCV_PRETRAINED_DIR"
+PROGRAM = "SAGEMAKER_PROGRAM"
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ def set_compute_threads(count: int) -> None:
 def child_environment(**changes: str) -> dict[str, str]:
     """Return this process's environment with changes, for a child."""
     return {**os.environ, **changes}
+
+
+def names_a_program(hyperparameters: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the job brings its own script, as the SDK says in a hyperparameter or an image in a variable."""
+    return "sagemaker_program" in hyperparameters or bool(environ.get(PROGRAM))
 
 
 def environment() -> Mapping[str, str]:

@@ -153,3 +153,17 @@ def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (child["KEPT"], child["CHANGED"], child["NEW"]) == ("1", "2", "3")
     assert os.environ["CHANGED"] == "1"
     assert "NEW" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "environ", "expected"),
+    [
+        ({}, {}, False),
+        ({"sagemaker_program": '"train.py"'}, {}, True),
+        ({}, {"SAGEMAKER_PROGRAM": "train.py"}, True),
+        ({}, {"SAGEMAKER_PROGRAM": ""}, False),
+    ],
+)
+def test_own_script(hyperparameters: dict[str, str], environ: dict[str, str], expected: bool) -> None:
+    """A script is named by the SDK in a hyperparameter, or by a derived image in a variable."""
+    assert contract.names_a_program(hyperparameters, environ) is expected

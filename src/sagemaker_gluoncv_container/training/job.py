@@ -44,7 +44,7 @@ def main() -> int:
     paths = contract.Paths.from_environment()
     try:
         given = paths.read_config("hyperparameters")
-        if script.PROGRAM in given:
+        if contract.names_a_program(given):
             return script.run(paths)
         run(paths, Hyperparameters.from_strings(given), stop)
     except ClientError as error:

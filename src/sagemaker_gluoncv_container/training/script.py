@@ -20,7 +20,6 @@ import psutil
 from ..contract import Paths, child_environment
 from ..errors import ClientError
 
-PROGRAM = "sagemaker_program"
 # The toolkit's own log goes to stdout, so that stderr is the script's alone.
 _TOOLKIT = "import sys; sys.stderr = sys.stdout; from sagemaker_training.cli.train import main; main()"
 _TAIL_LINES = 20

@@ -18,8 +18,6 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_gluoncv_container.training import job, script
-
 DEADLINE_SECONDS = 60
 TOOLKIT = """
 import json, os, pathlib, subprocess, sys, traceback
@@ -52,7 +50,9 @@ class Run:
     def __init__(self, base: Path, name: str, text: str) -> None:
         self.base = base
         (base / "input" / "config").mkdir(parents=True)
-        (base / "input" / "config" / "hyperparameters.json").write_text(json.dumps({script.PROGRAM: name, "any": "1"}))
+        (base / "input" / "config" / "hyperparameters.json").write_text(
+            json.dumps({"sagemaker_program": name, "any": "1"})
+        )
         package = base / "lib" / "sagemaker_training" / "cli"
         package.mkdir(parents=True)
         for folder in (package, package.parent):
@@ -237,9 +237,3 @@ def test_process_that_is_left_behind(start: Start) -> None:
     """A process that outlives the script, and holds its stderr, does not keep the job from ending."""
     run = start("import subprocess; subprocess.Popen(['sleep', '600'])")
     assert run.wait() == 0
-
-
-def test_only_a_script_starts_the_toolkit() -> None:
-    """The hyperparameter is the platform's name for it."""
-    assert script.PROGRAM == "sagemaker_program"
-    assert job.script is script
