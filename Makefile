@@ -58,13 +58,13 @@ lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends libgomp1 libquadmath0 python3.11-venv; \
 	fi
 	@echo "Making .venv (about a minute)"
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements/test.lock
 	@$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
 .venv-client/ready: requirements/client.lock pyproject.toml
-	@$(PYTHON) -m venv .venv-client
+	@$(PYTHON) -m venv --clear .venv-client
 	@$(CLIENT)/pip install --quiet --require-hashes --no-deps -r requirements/client.lock
 	@$(CLIENT)/pip install --quiet --no-deps --editable .
 	@touch $@
