@@ -14,7 +14,7 @@ CLIENTS = 200
 SECONDS = 60
 OVERLOAD_SECONDS = 10
 OVERLOAD = 10
-PING_SECONDS, PLATFORM_PING_SECONDS = 0.2, 2.0
+PING_SECONDS = 0.2
 # Refusing takes no computing, but on two cores a refusal waits for the cores like everything else.
 REFUSAL_SECONDS = 1.0
 
@@ -105,12 +105,7 @@ def test_stop_under_load(story: dict[str, Any]) -> None:
 
 
 def test_pings(story: dict[str, Any]) -> None:
-    """Until the server was told to stop, every /ping was answered with 200, in under 200 ms.
-
-    One in a hundred may take longer, up to the platform's 2 s: the clients and other programs share the cores.
-    """
+    """Until the server was told to stop, every /ping was answered with 200 in under 200 ms."""
     pings = [(status, seconds) for began, status, seconds in story["pings"] if began < story["stopped"] - PING_SECONDS]
     assert {status for status, _ in pings} == {200}
-    slowest = sorted(seconds for _, seconds in pings)
-    assert slowest[len(slowest) * 99 // 100] < PING_SECONDS
-    assert slowest[-1] < PLATFORM_PING_SECONDS
+    assert max(seconds for _, seconds in pings) < PING_SECONDS
