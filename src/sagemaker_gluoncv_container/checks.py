@@ -1,24 +1,60 @@
-"""Looks over channels without decoding a picture: what `train` can afford to do before the first epoch.
+"""Looks over channels without decoding a picture: `train` does, before the first epoch.
 
-`sagemaker-gluoncv prepare --check` runs the same, and the dear part too.
+`sagemaker-gluoncv prepare --check` does the same, and the dear part too.
 """
 
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from . import recordio
-from .recordio import Record
 
 # Enough to tell two pictures of the same size apart in all but a few cases, which are then read in full.
 _HEAD_BYTES = 4096
+# What reading in full may cost: some seconds of a disk.
+_MOST_BYTES = 1 << 30
 _NAMED = 3
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 # The largest class is this many times the smallest: accuracy then says little.
 _IMBALANCE = 20
+
+
+class Place(NamedTuple):
+    """The bytes of an encoded picture: in which file, from which byte, how many."""
+
+    path: Path
+    offset: int
+    size: int
+
+    def read(self, most: int | None = None) -> bytes:
+        """Return the bytes, or the first `most` of them. Raises OSError."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.size if most is None else min(most, self.size))
+
+
+def place(record: recordio.Record) -> Place:
+    """Return where the picture of a record lies, up to 3 bytes of padding included."""
+    return Place(record.path, record.offset + record.head_size, record.size - record.head_size)
+
+
+class Picture(Protocol):
+    """A picture of a channel; `labels` are one class id, or a 0 or 1 for each class."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+
+    @property
+    def labels(self) -> tuple[float, ...]:
+        """(class id,) or a vector of 0 and 1."""
+
+    @property
+    def place(self) -> Place:
+        """Where it lies. Raises OSError."""
 
 
 @dataclass(frozen=True)
@@ -30,104 +66,105 @@ class Finding:
     text: str
 
 
-def check(channels: Mapping[str, Sequence[Record]], classes: Sequence[str] = ()) -> list[Finding]:
-    """Return what is odd about channels, which are records by channel name; `classes` are names by label.
-
-    Costs two reads of 4 KiB a picture at most, and a full one where two pictures look the same.
-    """
-    names = dict(enumerate(classes))
-    findings = [*_labels(channels, names)]
-    with ExitStack() as stack:
-        descriptors = {}
-        for path in sorted({record.path for records in channels.values() for record in records}):
-            descriptors[path] = os.open(path, os.O_RDONLY)
-            stack.callback(os.close, descriptors[path])
-        heads = {
-            channel: [_head(descriptors[record.path], record) for record in records]
-            for channel, records in channels.items()
-        }
-        findings += _no_pictures(channels, heads)
-        same = _same(channels, heads, lambda record: _digest(descriptors[record.path], record))
-    return [*findings, *_duplicates(same)]
+# Equal pictures: (channel, picture) each.
+Group = list[tuple[str, Picture]]
 
 
-def _labels(channels: Mapping[str, Sequence[Record]], names: Mapping[int, str]) -> Iterator[Finding]:
+def of_labels(
+    channels: Mapping[str, Sequence[Picture]], classes: Sequence[str] = (), multi_label: bool = False
+) -> list[Finding]:
+    """Return what is odd about the labels of channels, by channel name; `classes` are names by label."""
     counts = {
-        channel: Counter(int(record.labels[0]) for record in records if len(record.labels) == 1)
-        for channel, records in channels.items()
+        channel: Counter(number for picture in pictures for number in _classes(picture.labels, multi_label))
+        for channel, pictures in channels.items()
     }
-    train = counts.get("train", Counter())
-    if train:
-        for channel, counter in counts.items():
-            unseen = sorted(counter.keys() - train.keys())
-            if unseen:
-                named = _listed([names.get(each, str(each)) for each in unseen])
-                text = f"channel {channel} has classes that train has not: {named}"
-                yield Finding("class-without-training", len(unseen), text)
-        empty = sorted(set(range(max(max(train) + 1, len(names)))) - train.keys())
-        if empty:
-            text = f"no training picture has the label {_listed([names.get(each, str(each)) for each in empty])}"
-            yield Finding("empty-class", len(empty), text)
-        (most, largest), (least, smallest) = train.most_common()[0], train.most_common()[-1]
-        if largest > _IMBALANCE * smallest:
-            text = (
-                f"class {names.get(most, most)} has {largest} training pictures, {names.get(least, least)} {smallest}"
-            )
-            yield Finding("imbalance", 1, text)
+    return list(_label_findings(counts, dict(enumerate(classes)))) if counts.get("train") else []
 
 
-def _head(descriptor: int, record: Record) -> tuple[int, bytes, bytes]:
-    """Return (size, digest of the first bytes, first 16 bytes) of a record's picture."""
-    framing = 8 + 24 + (4 * len(record.labels) if len(record.labels) > 1 else 0)
-    data = os.pread(descriptor, min(_HEAD_BYTES, record.size - framing), record.offset + framing)
-    return record.size - framing, hashlib.blake2b(data, digest_size=8).digest(), data[:16]
+def _classes(labels: tuple[float, ...], multi_label: bool) -> Iterable[int]:
+    return (number for number, on in enumerate(labels) if on) if multi_label else map(int, labels)
 
 
-def _digest(descriptor: int, record: Record) -> bytes:
-    payload = recordio.read_payload(descriptor, record.offset, record.size)
-    return hashlib.sha256(recordio.unpack(payload).data).digest()
+def _label_findings(counts: Mapping[str, Counter[int]], names: Mapping[int, str]) -> Iterator[Finding]:
+    train = counts["train"]
+    for channel, counter in counts.items():
+        unseen = sorted(counter.keys() - train.keys())
+        if unseen:
+            named = _listed([names.get(each, str(each)) for each in unseen])
+            text = f"channel {channel} has classes that train has not: {named}"
+            yield Finding("class-without-training", len(unseen), text)
+    empty = sorted(set(range(max(max(train) + 1, len(names)))) - train.keys())
+    if empty:
+        text = f"channel train has no pictures of classes: {_listed([names.get(each, str(each)) for each in empty])}"
+        yield Finding("empty-class", len(empty), text)
+    (most, largest), (least, smallest) = train.most_common()[0], train.most_common()[-1]
+    if largest > _IMBALANCE * smallest:
+        text = f"class {names.get(most, most)} has {largest} training pictures, {names.get(least, least)} {smallest}"
+        yield Finding("imbalance", 1, text)
 
 
-def _no_pictures(
-    channels: Mapping[str, Sequence[Record]], heads: Mapping[str, list[tuple[int, bytes, bytes]]]
-) -> Iterator[Finding]:
-    for channel, records in channels.items():
-        odd = [
-            record.name
-            for record, (_, _, start) in zip(records, heads[channel], strict=True)
-            if not start.startswith(_SIGNATURES)
-        ]
+def of_pictures(
+    channels: Mapping[str, Sequence[Picture]], most_bytes: int | None = _MOST_BYTES
+) -> tuple[list[Finding], list[Group] | None]:
+    """Return what is odd about the pictures of channels, and the groups of equal ones.
+
+    Reads 4 KiB of each picture, and in full those that these do not tell apart; where that would be more than
+    `most_bytes`, equal pictures are not looked for and the groups are None. What cannot be read equals nothing.
+    """
+    findings: list[Finding] = []
+    alike: dict[tuple[int, bytes], Group] = {}
+    for channel, pictures in channels.items():
+        odd: list[str] = []
+        for picture in pictures:
+            try:
+                size, head = _words(picture.place.size), picture.place.read(_HEAD_BYTES)
+            except OSError:
+                continue
+            if not head.startswith(_SIGNATURES):
+                odd.append(picture.name)
+            digest = hashlib.blake2b(_padded(head), digest_size=8).digest()
+            alike.setdefault((size, digest), []).append((channel, picture))
         if odd:
-            yield Finding("no-picture", len(odd), f"channel {channel} has records that are no picture: {_listed(odd)}")
+            text = f"channel {channel} has records that are no picture: {_listed(odd)}"
+            findings.append(Finding("no-picture", len(odd), text))
+    twins = [group for group in alike.values() if len(group) > 1]
+    if most_bytes is not None and sum(picture.place.size for group in twins for _, picture in group) > most_bytes:
+        return findings, None
+    same = _same(twins)
+    return [*findings, *_duplicates(same)], same
 
 
-def _same(
-    channels: Mapping[str, Sequence[Record]],
-    heads: Mapping[str, list[tuple[int, bytes, bytes]]],
-    digest: Callable[[Record], bytes],
-) -> list[list[tuple[str, Record]]]:
-    """Return groups of (channel, record) with the same picture."""
-    alike: dict[tuple[int, bytes], list[tuple[str, Record]]] = {}
-    for channel, records in channels.items():
-        for record, (size, start, _) in zip(records, heads[channel], strict=True):
-            alike.setdefault((size, start), []).append((channel, record))
-    same: dict[bytes, list[tuple[str, Record]]] = {}
-    for group in alike.values():
-        if len(group) > 1:
-            for channel, record in group:
-                same.setdefault(digest(record), []).append((channel, record))
+def _words(size: int) -> int:
+    """Return a size in words of 4 bytes, to which records are padded and files are not."""
+    return -(-size // 4)
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _same(twins: list[Group]) -> list[Group]:
+    """Return groups of equal pictures among those whose size and first bytes are equal."""
+    same: dict[bytes, Group] = {}
+    for group in twins:
+        for channel, picture in group:
+            try:
+                digest = hashlib.sha256(_padded(picture.place.read())).digest()
+            except OSError:
+                continue
+            same.setdefault(digest, []).append((channel, picture))
     return [group for group in same.values() if len(group) > 1]
 
 
-def _duplicates(same: list[list[tuple[str, Record]]]) -> Iterator[Finding]:
+def _duplicates(same: list[Group]) -> Iterator[Finding]:
     leaks = [group for group in same if len({channel for channel, _ in group}) > 1]
     if leaks:
-        named = _listed([" = ".join(f"{channel}/{record.name}" for channel, record in group) for group in leaks])
+        named = _listed([" = ".join(picture.name for _, picture in group) for group in leaks])
         yield Finding("leakage", len(leaks), f"pictures are in two channels, which flatters the accuracy: {named}")
-    labels = [group for group in same if len({record.labels for _, record in group}) > 1]
+    labels = [group for group in same if len({picture.labels for _, picture in group}) > 1]
     if labels:
-        named = _listed([" = ".join(record.name for _, record in group) for group in labels])
-        yield Finding("two-labels", len(labels), f"pictures have two labels: {named}")
+        named = _listed([" = ".join(picture.name for _, picture in group) for group in labels])
+        yield Finding("two-labels", len(labels), f"equal pictures have different labels: {named}")
     copies = sum(len(group) - len({channel for channel, _ in group}) for group in same)
     if copies:
         yield Finding("duplicates", copies, f"{copies} pictures are copies of another in their channel")

@@ -54,9 +54,9 @@ class Record:
         return f"{self.path.name} record {self.number}"
 
     @property
-    def picture_size(self) -> int:
-        """Bytes of the encoded picture, padding included."""
-        return self.size - _FRAME.size - _HEADER.size - (4 * len(self.labels) if len(self.labels) > 1 else 0)
+    def head_size(self) -> int:
+        """Bytes before the encoded picture: framing, header and labels."""
+        return _FRAME.size + _HEADER.size + (4 * len(self.labels) if len(self.labels) > 1 else 0)
 
 
 def unpack(payload: bytes) -> Picture:

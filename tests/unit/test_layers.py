@@ -18,10 +18,9 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"errors"},
-    {"contract", "images", "recordio"},
-    {"hyperparameters"},
+    {"classes", "contract", "images", "recordio"},
+    {"checks", "hyperparameters"},
     {"artifact"},
-    {"checks"},
     {"preparing", "training", "serving"},
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}

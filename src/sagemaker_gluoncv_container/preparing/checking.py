@@ -1,12 +1,11 @@
 """`prepare --check`: looks at channels that exist already, changes nothing, says what is wrong with them."""
 
-import json
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import checks, recordio
+from .. import checks, classes, recordio
 from ..checks import Finding
 from ..errors import ClientError
 from . import duplicates, scanning
@@ -14,9 +13,31 @@ from .hosts import Hosts
 from .journal import Journal
 from .references import References
 from .settings import Settings
-from .sources import CLASSES_FILE
 
 _NAMED = 5
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A record of a channel, as `checks` looks at it."""
+
+    channel: str
+    record: recordio.Record
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return f"{self.channel}/{self.record.name}"
+
+    @property
+    def labels(self) -> tuple[float, ...]:
+        """As they are written in the record."""
+        return self.record.labels
+
+    @property
+    def place(self) -> checks.Place:
+        """Where the encoded picture lies."""
+        return checks.place(self.record)
 
 
 def check(folder: Path, settings: Settings) -> dict[str, Any]:
@@ -27,11 +48,13 @@ def check(folder: Path, settings: Settings) -> dict[str, Any]:
     files = sorted(folder.rglob("*.rec"))
     if not files:
         raise ClientError(f"{folder} holds no .rec file", "--check looks at channels that exist")
-    channels: dict[str, list[recordio.Record]] = {}
+    channels: dict[str, list[Packed]] = {}
     for path in files:
         name = path.relative_to(folder).parts[0] if path.parent != folder else folder.name
-        channels.setdefault(name, []).extend(recordio.scan(path))
-    findings = checks.check(channels, _classes(folder))
+        channels.setdefault(name, []).extend(Packed(name, record) for record in recordio.scan(path))
+    multi_label = any(len(packed.labels) > 1 for each in channels.values() for packed in each)
+    findings = checks.of_labels(channels, classes.read(folder) or classes.read(folder / "train"), multi_label)
+    findings += checks.of_pictures(channels, most_bytes=None)[0]
     findings += [finding for path in files for finding in _index(path)]
     # Near duplicates are told here by the dear way, exact ones were by the cheap one.
     with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-check-") as work:
@@ -80,14 +103,6 @@ def _near(journal: Journal) -> list[Finding]:
         for kind, names, what in found
         if names
     ]
-
-
-def _classes(folder: Path) -> list[str]:
-    for path in (folder / CLASSES_FILE, folder / "train" / CLASSES_FILE):
-        if path.is_file():
-            names: list[str] = json.loads(path.read_text())
-            return names
-    return []
 
 
 def _index(path: Path) -> list[Finding]:

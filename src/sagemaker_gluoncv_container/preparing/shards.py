@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..classes import CLASSES_FILE
 from ..errors import ClientError
 from ..recordio import Writer
 from . import choosing
@@ -19,7 +20,6 @@ from .journal import HOST_STEP, Journal
 from .references import References
 from .scanning import progress, read_picture
 from .settings import SIDES, Settings
-from .sources import CLASSES_FILE
 
 # A record's frame and header, bytes: what a picture costs beside its own.
 _RECORD_BYTES = 32

@@ -6,19 +6,17 @@ or without a header; manifests are Ground Truth's (manifests.py).
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from .. import recordio
+from .. import classes, recordio
 from ..errors import ClientError
 from . import manifests
 from .looking import PICTURE_SUFFIXES
 from .references import References, is_s3, join
 from .settings import KINDS, Settings
 
-CLASSES_FILE = "classes.json"
 # HEIC and AVIF are looked at too, to say that they cannot be read.
 SUFFIXES = {*PICTURE_SUFFIXES, ".heic", ".heif", ".avif"}
 _SUFFIX_KINDS = {".lst": "lst", ".csv": "csv", ".manifest": "manifest", ".jsonl": "manifest", ".rec": "rec"}
@@ -84,7 +82,7 @@ def read(settings: Settings, references: References, listing: Listing) -> Iterat
             text = _text(file, references)
             root = settings.root or file.rpartition("/")[0] or "."
             if listing.numbered:
-                listing.names = listing.names or _class_names(Path(file).parent)
+                listing.names = listing.names or list(classes.read(Path(file).parent))
             if listing.kind == "manifest":
                 yield from _manifest(text, file, settings, listing)
             else:
@@ -187,7 +185,7 @@ def _manifest(text: str, file: str, settings: Settings, listing: Listing) -> Ite
 def _records(settings: Settings, listing: Listing) -> Iterator[Item]:
     source = Path(settings.source)
     folder = source if source.is_dir() else source.parent
-    listing.names = _class_names(folder) or _class_names(folder / "train")
+    listing.names = list(classes.read(folder) or classes.read(folder / "train"))
     files = sorted(source.rglob("*.rec")) if source.is_dir() else [source]
     for path in files:
         name = path.relative_to(folder).as_posix()
@@ -195,16 +193,3 @@ def _records(settings: Settings, listing: Listing) -> Iterator[Item]:
             labels = numbers(record.labels, record.name, listing)
             side = name.split("/")[0] if "/" in name else ""
             yield Item(f"{name}#{record.number}", str(path), labels, None, "", record.offset, record.size, side)
-
-
-def _class_names(folder: Path) -> list[str]:
-    path = folder / CLASSES_FILE
-    if not path.is_file():
-        return []
-    try:
-        names = json.loads(path.read_text())
-    except ValueError as error:
-        raise ClientError(f"{path} is not JSON", str(error)) from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ClientError(f"{path} is no list of names", 'it must be like ["bird", "car"], in the order of the labels')
-    return names

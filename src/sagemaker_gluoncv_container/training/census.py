@@ -1,7 +1,5 @@
 """Counts what the channels hold, and checks the hyperparameters against it before anything is computed."""
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +9,6 @@ from .channel_config import TRAIN, ChannelConfig
 from .labels import Labelling, written
 from .listing import some
 from .samples import FileSample, RecordSample
-
-logger = logging.getLogger(__name__)
 
 _REMEDY = {
     False: "Label the classes 0, 1, 2 ...; if pictures have several labels, set multi_label",
@@ -103,14 +99,3 @@ def _out_of_range(found: Mapping[str, Found], num_classes: int, needed: int) -> 
             do = f"Set num_classes to {needed}, or mend the labels"
             faults.append(ClientError(f"hyperparameter num_classes is {num_classes}", why, do))
     return faults
-
-
-def warn_of_empty_classes(train: Found, classes: Sequence[str], num_classes: int) -> None:
-    """Log a warning that names the classes which no training picture has."""
-    counts: Counter[int] = Counter()
-    for sample in train.samples:
-        labels = train.labelling.read(sample.labels, num_classes)
-        counts.update((n for n, on in enumerate(labels) if on) if train.labelling.multi_label else map(int, labels))
-    empty = [classes[number] if classes else str(number) for number in range(num_classes) if not counts[number]]
-    if empty:
-        logger.warning("Channel %s has no pictures of classes: %s", TRAIN, some(empty))

@@ -1,27 +1,26 @@
 """Finds the job's channels and what lies in them, and checks the hyperparameters against the data."""
 
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import checks
+from .. import classes as classes_
+from ..checks import Finding, Group
 from ..contract import Paths
 from ..errors import ClientError
 from ..hyperparameters import Hyperparameters
 from . import channel_config, listing
-from .census import Found, warn_of_empty_classes, with_counts
+from .census import Found, with_counts
 from .channel_config import FAST_FILE, LST, PICTURES, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
-from .duplicates import duplicates_between
 from .labels import CLASS_ID, Labelling
 from .pipe import Pipe
 from .samples import Channel, Listed
 from .schedule import Ends, never
 
 logger = logging.getLogger(__name__)
-
-CLASSES_FILE = "classes.json"
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,40 @@ def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> 
         name: _listed(found[name], num_classes) if name in found else _pipe(paths, configs[name], hyperparameters, ends)
         for name in (TRAIN, VALIDATION)
     }
-    if TRAIN in found:
-        warn_of_empty_classes(found[TRAIN], classes, num_classes)
-    duplicates = duplicates_between(channels[TRAIN], channels[VALIDATION])
-    if duplicates:
-        names = listing.some([name for _, name in duplicates])
-        logger.warning("%d pictures of channel %s are in %s too: %s", len(duplicates), VALIDATION, TRAIN, names)
+    duplicates = _check(channels, classes or tuple(map(str, range(num_classes))), hyperparameters.multi_label)
     return Channels(channels[TRAIN], channels[VALIDATION], classes, duplicates), hyperparameters
+
+
+def _check(channels: Mapping[str, Channel], classes: Sequence[str], multi_label: bool) -> list[tuple[str, str]] | None:
+    """Log what is odd about the channels; return (name in train, name in validation) of equal pictures, if known.
+
+    In FastFile mode to look at the pictures would be to fetch them, and a pipe can be looked at once only.
+    """
+    listed = {name: channel for name, channel in channels.items() if isinstance(channel, Listed)}
+    _warn(checks.of_labels({name: channel.samples for name, channel in listed.items()}, classes, multi_label))
+    local = {name: channel.samples for name, channel in listed.items() if channel.local}
+    findings, groups = checks.of_pictures(local)
+    _warn(findings)
+    if groups is None:
+        logger.info(
+            "Equal pictures were not looked for, which takes long here: `sagemaker-gluoncv prepare --check` does"
+        )
+    return _in_both(groups) if groups is not None and len(local) == len(channels) else None
+
+
+def _warn(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        logger.warning("In the data: %s (%s)", finding.text, finding.kind)
+
+
+def _in_both(groups: Iterable[Group]) -> list[tuple[str, str]]:
+    """Return (name in train, name in validation) of each validation picture that is in train too."""
+    pairs = []
+    for group in groups:
+        train = next((sample.name for channel, sample in group if channel == TRAIN), None)
+        if train is not None:
+            pairs += [(train, sample.name) for channel, sample in group if channel == VALIDATION]
+    return pairs
 
 
 def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) -> dict[str, ChannelConfig]:
@@ -111,7 +137,7 @@ def _look(
     for name in (TRAIN, VALIDATION):
         try:
             if name == TRAIN:
-                classes = _classes(paths.channel(TRAIN) / CLASSES_FILE)
+                classes = classes_.read(paths.channel(TRAIN))
             if configs[name].mode == PIPE:
                 continue
             _folder(paths, name)
@@ -154,18 +180,6 @@ def _find(
 def _is_recordio(folder: Path, has_list: bool) -> bool:
     """Return whether a channel whose content type is not given is RecordIO, as by default, and not pictures."""
     return not has_list and (listing.has_records(folder) or not listing.has_pictures(folder))
-
-
-def _classes(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        return ()
-    try:
-        names = json.loads(path.read_text())
-    except ValueError as error:
-        raise ClientError(f"{path} is not JSON", str(error)) from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ClientError(f"{path} is no list of names", 'it must be like ["bird", "car"], in the order of the labels')
-    return tuple(names)
 
 
 def _listed(found: Found, num_classes: int) -> Listed:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from .. import recordio
+from ..checks import Place, place
 from ..errors import UnreadablePicture
 
 
@@ -60,9 +61,9 @@ class FileSample:
         return self if labels == self.labels else replace(self, labels=labels)
 
     @property
-    def size(self) -> int:
-        """Bytes of the encoded picture."""
-        return self.path.stat().st_size
+    def place(self) -> Place:
+        """Where the encoded picture lies. Raises OSError."""
+        return Place(self.path, 0, self.path.stat().st_size)
 
     def read(self) -> bytes:
         """Return the encoded picture. Raises UnreadablePicture if the file cannot be read."""
@@ -85,9 +86,9 @@ class RecordSample:
         return self if labels == self.labels else replace(self, labels=labels)
 
     @property
-    def size(self) -> int:
-        """Bytes of the encoded picture, up to 3 of padding included."""
-        return self.record.picture_size
+    def place(self) -> Place:
+        """Where the encoded picture lies, up to 3 bytes of padding included."""
+        return place(self.record)
 
     def read(self) -> bytes:
         """Return the encoded picture. Raises UnreadablePicture or ClientError if the file cannot be read or changed."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from PIL import Image
 from prepared import Prepare, draw, draw_folders, encoded, invoke, tree
 
-from sagemaker_gluoncv_container import checks
-from sagemaker_gluoncv_container.recordio import Writer, scan
+from sagemaker_gluoncv_container.contract import Paths
+from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.training import channels as training_channels
 
 
 def write(folder: Path, pictures: list[tuple[int, bytes]]) -> None:
@@ -54,14 +57,21 @@ def test_all_faults_are_found(channels: Path) -> None:
     assert tree(channels) == before
 
 
-def test_the_cheap_part(channels: Path) -> None:
-    """What `train` may call finds all but what needs decoding, and names the records."""
-    records = {name: scan(channels / name / "pictures.rec") for name in ("train", "validation")}
-    findings = {each.kind: each for each in checks.check(records, ["car", "bird", "spare", "plane"])}
-    assert findings.keys() == {"class-without-training", "empty-class", "leakage", "two-labels", "duplicates"}
-    assert "train/pictures.rec record 3 = validation/pictures.rec record 1" in findings["leakage"].text
-    assert "plane" in findings["class-without-training"].text
-    assert "spare" in findings["empty-class"].text
+def test_the_cheap_part(channels: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`train` warns before the first epoch of all but what needs decoding, and names the records."""
+    (channels / "train" / "classes.json").write_text('["car", "bird", "spare", "plane"]')
+    paths = Paths(channels / "base")
+    paths.channel("train").parent.mkdir(parents=True)
+    for name in ("train", "validation"):
+        paths.channel(name).symlink_to(channels / name)
+    with caplog.at_level(logging.WARNING):
+        read, _ = training_channels.read(paths, Hyperparameters())
+    kinds = {line.getMessage().rpartition("(")[2][:-1]: line.getMessage() for line in caplog.records}
+    assert kinds.keys() == {"class-without-training", "empty-class", "leakage", "two-labels", "duplicates"}
+    assert "train/pictures.rec record 3 = validation/pictures.rec record 1" in kinds["leakage"]
+    assert "plane" in kinds["class-without-training"]
+    assert "spare" in kinds["empty-class"]
+    assert read.duplicates == [("train/pictures.rec record 3", "validation/pictures.rec record 1")]
 
 
 def test_what_was_prepared_is_sound(prepare: Prepare, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """What is counted, and checked against the hyperparameters."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training.census import Found, warn_of_empty_classes, with_counts
+from sagemaker_gluoncv_container.training.census import Found, with_counts
 from sagemaker_gluoncv_container.training.channel_config import ChannelConfig
 from sagemaker_gluoncv_container.training.labels import CLASS_ID, Labelling
 from sagemaker_gluoncv_container.training.samples import FileSample
@@ -62,14 +61,3 @@ def test_a_shard_is_not_the_whole() -> None:
     assert with_counts({"train": shard}, (), given).num_training_samples == 2
     with pytest.raises(ClientError, match="num_training_samples is 10. the train channel holds 3 pictures"):
         with_counts({"train": SINGLE}, (), given)
-
-
-@pytest.mark.parametrize("names", [(), ("bird", "car", "flower", "plane")])
-def test_classes_without_pictures(names: tuple[str, ...], caplog: pytest.LogCaptureFixture) -> None:
-    """They are warned of, by name if there are names; where every class has some nothing is said."""
-    with caplog.at_level(logging.WARNING):
-        warn_of_empty_classes(_found([(0,), (1,)]), (), 2)
-        warn_of_empty_classes(_found([(1, 0), (0, 1)], Labelling(True)), (), 2)
-        assert not caplog.records
-        warn_of_empty_classes(_found([(0,), (2,)]), names, 4)
-    assert f"no pictures of classes: {'car, plane' if names else '1, 3'}" in caplog.text

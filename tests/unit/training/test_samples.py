@@ -16,7 +16,7 @@ def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"picture")
     sample = FileSample("train/a.jpg", (1.0,), path)
-    assert (sample.read(), sample.size) == (b"picture", 7)
+    assert (sample.read(), sample.place.read()) == (b"picture", b"picture")
     path.unlink()
     with pytest.raises(UnreadablePicture, match=r"a.jpg cannot be read. No such file"):
         sample.read()
@@ -30,7 +30,7 @@ def test_a_record(tmp_path: Path) -> None:
         writer.write((1.0, 0.0), b"other")
     samples = [RecordSample(record.name, record.labels, record) for record in recordio.scan(path)]
     assert [sample.read() for sample in samples] == [b"picture", b"other"]
-    assert [sample.size for sample in samples] == [8, 8]
+    assert [sample.place.read() for sample in samples] == [b"picture\0", b"other\0\0\0"]
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(ClientError, match="the file was changed meanwhile"):
         samples[1].read()
