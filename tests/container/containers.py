@@ -93,11 +93,11 @@ class Container:
 
 
 @contextmanager
-def started(command: str, *flags: str) -> Iterator[Container]:
+def started(command: str, *flags: str, arguments: Sequence[str] = ()) -> Iterator[Container]:
     """Start the image with a command; remove the container in the end, whatever happens."""
     name = f"sagemaker-gluoncv-test-{uuid.uuid4().hex[:12]}"
     try:
-        docker("run", "--detach", "--name", name, "--label", LABEL, *flags, IMAGE, command)
+        docker("run", "--detach", "--name", name, "--label", LABEL, *flags, IMAGE, command, *arguments)
         yield Container(name)
     finally:
         docker("rm", "--force", "--volumes", name, check=False)
