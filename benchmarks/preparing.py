@@ -1,6 +1,6 @@
 """`prepare` beside MXNet's tools/im2rec.py, in one run: speed on photos and on 12-megapixel photos, and memory.
 
-    .venv/bin/python benchmarks/preparing.py PICTURES [--python PYTHON] [--rounds 3] [--only small]
+    .venv/bin/python benchmarks/preparing.py PICTURES [--python PYTHON] [--rounds 3] [--only small] [--plot SVG]
 
 PICTURES holds <class>/*.jpg of about 400 x 533 pixels. PYTHON is one with mxnet 1.9.1 and opencv-python-headless, which
 im2rec needs and the image does not have. Both get 2 threads (im2rec: 2 processes, and one to write), shortest side 256,
@@ -110,9 +110,9 @@ def draw_one(job: tuple[int, Path]) -> None:
     path.write_bytes(buffer.getvalue())
 
 
-def memory(folder: Path, counts: tuple[int, ...]) -> None:
-    """Print the peak of memory for more and more drawn pictures."""
-    drawn = 0
+def memory(folder: Path, counts: tuple[int, ...]) -> dict[int, float]:
+    """Print and return the peak of memory, MiB, for more and more drawn pictures."""
+    drawn, peaks = 0, {}
     for count in counts:
         with ProcessPoolExecutor(THREADS) as pool:
             list(pool.map(draw_one, ((seed, folder / "drawn") for seed in range(drawn, count)), chunksize=200))
@@ -121,6 +121,31 @@ def memory(folder: Path, counts: tuple[int, ...]) -> None:
         seconds, _, peak = measure([*command, "--threads", str(THREADS)], folder)
         shutil.rmtree(folder / "ours")
         print(f"memory: {count} pictures, peak {peak:.0f} MiB, {seconds:.0f} s ({count / seconds:.0f}/s)", flush=True)
+        peaks[count] = peak
+    return peaks
+
+
+def plot(peaks: dict[int, float], path: Path) -> None:
+    """Draw the peaks of memory over the number of pictures, both axes from 0: flat is flat."""
+    width, height, left, bottom = 560, 220, 60, 180
+    right, top = max(peaks), max(peaks.values()) * 1.25
+    points = [(left + 460 * count / right, bottom - 150 * peak / top) for count, peak in peaks.items()]
+    marks = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points]
+    texts = [
+        f'<text x="{x:.1f}" y="{y - 10:.1f}" text-anchor="middle">{peak:.0f}</text>'
+        f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{count:,}</text>'
+        for (x, y), (count, peak) in zip(points, peaks.items(), strict=True)
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif"'
+        ' font-size="12">'
+        f'<rect width="{width}" height="{height}" fill="white"/>'
+        f'<path d="M{left} 20V{bottom}H{width - 20}" fill="none" stroke="black"/>'
+        f'<polyline points="{line}" fill="none" stroke="steelblue" stroke-width="2"/>{"".join(marks + texts)}'
+        f'<text x="8" y="16">peak memory, MiB</text>'
+        f'<text x="{width - 20}" y="{height - 6}" text-anchor="end">pictures</text></svg>\n'
+    )
 
 
 def tolerance(name: str, pictures: Path, side: int) -> None:
@@ -145,6 +170,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--counts", default="1000,10000,50000")
+    parser.add_argument("--plot", type=Path, help="where to draw the peaks of memory, an .svg file")
     parser.add_argument("--only", choices=["small", "large", "tolerance", "memory"])
     arguments = parser.parse_args()
     pictures, python, rounds = arguments.pictures.resolve(), arguments.python, arguments.rounds
@@ -167,7 +193,9 @@ def main() -> None:
             theirs = lambda: run_im2rec(large, folder, python)  # noqa: E731
             beside("12 megapixels", LARGE_COUNT, lambda: run_ours(large, folder), theirs, rounds)
         if wanted("memory"):
-            memory(folder, tuple(int(count) for count in arguments.counts.split(",")))
+            peaks = memory(folder, tuple(int(count) for count in arguments.counts.split(",")))
+            if arguments.plot:
+                plot(peaks, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ CORRELATION = 0.98
 # Beyond this mean difference of levels, the same shapes are another picture: a logo in black and in white.
 _MEAN_DIFFERENCE = 40.0
 _BANDS, _BAND_BITS = 4, 16
-# Candidate pairs compared at once, which bounds memory.
-_PAIRS = 1 << 16
+# Hashes looked up, and candidate pairs compared, at once, which bounds memory.
+_BLOCK = 1 << 14
+_PAIRS = 1 << 14
 _THUMBS = 4096
 Indices = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
@@ -90,18 +91,18 @@ def candidates(hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
         order = np.argsort(values, kind="stable")
         ordered = values[order]
         for flip in flips:
-            sought = values ^ np.uint16(flip)
-            starts = np.searchsorted(ordered, sought, "left")
-            counts = np.searchsorted(ordered, sought, "right") - starts
-            for begin, end in _slices(counts):
-                first = np.repeat(np.arange(begin, end), counts[begin:end])
-                nth = np.arange(len(first)) - np.repeat(
-                    np.cumsum(counts[begin:end]) - counts[begin:end], counts[begin:end]
-                )
-                second = order[np.repeat(starts[begin:end], counts[begin:end]) + nth]
-                close = (first < second) & (_bits(hashes[first] ^ hashes[second]) <= DISTANCE)
-                if close.any():
-                    yield first[close], second[close]
+            for block in range(0, len(values), _BLOCK):
+                sought = values[block : block + _BLOCK] ^ np.uint16(flip)
+                starts = np.searchsorted(ordered, sought, "left")
+                counts = np.searchsorted(ordered, sought, "right") - starts
+                for begin, end in _slices(counts):
+                    repeats = counts[begin:end]
+                    first = np.repeat(np.arange(block + begin, block + end), repeats)
+                    nth = np.arange(len(first)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+                    second = order[np.repeat(starts[begin:end], repeats) + nth]
+                    close = (first < second) & (_bits(hashes[first] ^ hashes[second]) <= DISTANCE)
+                    if close.any():
+                        yield first[close], second[close]
 
 
 def _slices(counts: Indices) -> Iterator[tuple[int, int]]:

@@ -30,7 +30,7 @@ CREATE INDEX IF NOT EXISTS by_reason ON pictures (reason, name);
 """
 JOURNAL = "journal.sqlite"
 # Pages of the database that SQLite may hold, KiB.
-_CACHE_KIB = 8_192
+_CACHE_KIB = 2_048
 # A host's pictures are numbered from its rank times this, so that hosts' pictures fit into one table.
 HOST_STEP = 1 << 40
 
