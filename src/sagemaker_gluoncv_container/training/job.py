@@ -45,7 +45,7 @@ def main() -> int:
     try:
         given = paths.read_config("hyperparameters")
         if contract.names_a_program(given):
-            return script.run(paths)
+            return script.run(paths, stop)
         run(paths, Hyperparameters.from_strings(given), stop)
     except ClientError as error:
         return _fail(paths, f"ClientError: {error}", ClientError.exit_code)

@@ -31,12 +31,11 @@ _TOOLKIT_FAILED = "Framework Error"
 _SHELLS = ("sh", "dash", "bash")
 
 
-def run(paths: Paths) -> int:
-    """Run the user's script to its end.
+def run(paths: Paths, stop: threading.Event) -> int:
+    """Run the user's script to its end; one that is to `stop` gets SIGTERM, as when the signal comes to us.
 
     Raises ClientError, with the end of the script's stderr, if it fails.
     """
-    stop = threading.Event()
     toolkit: subprocess.Popen[str] | None = None
 
     def on_sigterm(*_: object) -> None:

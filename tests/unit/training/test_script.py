@@ -47,7 +47,8 @@ def main():
 class Run:
     """A job whose script is given as text; its log is in `log`."""
 
-    def __init__(self, base: Path, name: str, text: str) -> None:
+    def __init__(self, base: Path, name: str, text: str, first: str = "") -> None:
+        """`first` is done in the job's process before the job."""
         self.base = base
         (base / "input" / "config").mkdir(parents=True)
         (base / "input" / "config" / "hyperparameters.json").write_text(
@@ -64,7 +65,7 @@ class Run:
         command = [
             sys.executable,
             "-c",
-            "import sys; from sagemaker_gluoncv_container.training import job; sys.exit(job.main())",
+            f"import sys; from sagemaker_gluoncv_container.training import job, script\n{first}\nsys.exit(job.main())",
         ]
         with (base / "log").open("wb") as log:
             self.process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
@@ -103,8 +104,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts a script's job; whatever is left of it in the end is killed."""
     runs = []
 
-    def start(text: str, name: str = "train.py") -> Run:
-        runs.append(Run(tmp_path, name, text))
+    def start(text: str, name: str = "train.py", first: str = "") -> Run:
+        runs.append(Run(tmp_path, name, text, first))
         return runs[-1]
 
     yield start
@@ -112,6 +113,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
         with suppress(ProcessLookupError):
             os.killpg(run.process.pid, signal.SIGKILL)
         run.process.wait()
+
+
+def test_stopped_before_there_is_a_script(start: Start) -> None:
+    """A SIGTERM that comes before the script can be started ends it all the same."""
+    signalled = """
+import os, signal
+run = script.run
+def stopped(*given):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return run(*given)
+script.run = stopped
+"""
+    run = start("import time; time.sleep(600)", first=signalled)
+    assert run.wait() == 2, run.log
+    assert "the job was stopped" in run.failure
 
 
 def test_success(start: Start) -> None:
