@@ -85,13 +85,14 @@ def main() -> None:
     print("| | training steps, images/s | job, images/s | request, ms | 95th percentile |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-") as folder:
         base = Path(folder)
-        write_channel(base / "train", 160 * max(1, len(gpus)), 0)
         write_channel(base / "validation", 10, 10_000)
-        channels = {name: base / name for name in ("train", "validation")}
+        for where, count in (("cpu", 1), ("gpu", 10 * len(gpus))):
+            write_channel(base / where, 16 * count, 0)
         for where, precision in kinds:
             tree = base / f"{where}-{precision}"
             steps = step_speed(where, precision)
             batch = int(ARGUMENTS.images) * (len(gpus) if where == "gpu" else 1)
+            channels = {"train": base / where, "validation": base / "validation"}
             whole = job_speed(tree, where, precision, channels, batch)
             times = latencies(tree / "model", where)
             tail = statistics.quantiles(times, n=20)[-1]

@@ -1,6 +1,5 @@
 """optimization: the same step on one device and on several, in float32 and in half precision; going back to a state."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training import network, precision
+from sagemaker_gluoncv_container.training import network
 from sagemaker_gluoncv_container.training.optimization import Optimization
 
 RANDOM = np.random.default_rng(2)
@@ -23,15 +22,6 @@ def optimization(contexts: Sequence[mx.Context] = (mx.cpu(),), **given: str) -> 
     hp = Hyperparameters.from_strings(values)
     mx.random.seed(5)
     return Optimization(network.build(hp, Path("unused"), contexts), hp, contexts)
-
-
-@pytest.fixture
-def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have AMP compute in bfloat16, which MXNet can on a CPU, unlike float16; all else is the same."""
-    if "avx512bw" not in Path("/proc/cpuinfo").read_text():
-        reason = "this CPU has no AVX-512, which oneDNN needs for bfloat16"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    monkeypatch.setattr(precision, "DTYPE", "bfloat16")
 
 
 def gradients(each: Optimization) -> dict[str, np.ndarray]:
