@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 CLIENT := .venv-client/bin
 IMAGE ?= sagemaker-gluoncv:cpu
+IMAGE_GPU ?= sagemaker-gluoncv:gpu
 LIBRARIES := libgomp.so.1 libquadmath.so.0
 SOURCES := src tests benchmarks local_test serve/gunicorn.conf.py
 SCRIPTS := $(wildcard *.sh local_test/*.sh) .ci/run
@@ -41,6 +42,16 @@ test-container: ## build the image and test it (needs a Docker engine)
 .PHONY: image
 image: ## build sagemaker-gluoncv:cpu (more flags for docker build in DOCKER_BUILD_FLAGS)
 	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
+
+# The GPUs have to be seen twice: by this host, and by its containers, which takes the NVIDIA Container Toolkit.
+.PHONY: gpu-check
+gpu-check: ## test the GPU image on this host's GPUs, and print the figures for docs/gpu.md
+	@nvidia-smi -L 2>/dev/null || { echo "NOT RUN: this host has no GPU (nvidia-smi -L finds none). Nothing was tested or measured" >&2; exit 1; }
+	@docker info >/dev/null 2>&1 || { echo "NOT RUN: no Docker engine answers" >&2; exit 1; }
+	@$(MAKE) --no-print-directory image-gpu .venv-client/ready
+	@docker run --rm --gpus all $(IMAGE_GPU) true || { echo "NOT RUN: containers get no GPUs. Install the NVIDIA Container Toolkit" >&2; exit 1; }
+	IMAGE=$(IMAGE_GPU) $(CLIENT)/pytest tests/gpu
+	$(CLIENT)/python benchmarks/gpu.py --image $(IMAGE_GPU)
 
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes

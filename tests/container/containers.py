@@ -22,6 +22,8 @@ IMAGE = os.environ.get("IMAGE", "sagemaker-gluoncv:cpu")
 LABEL = f"sagemaker-gluoncv-test={uuid.uuid4().hex}"
 # What a container writes is ours to remove, also where tests are not run by root, as the platform's containers are.
 USER = ("--user", f"{os.getuid()}:{os.getgid()}")
+# For tests/gpu and benchmarks/gpu.py.
+GPUS = ("--gpus", "all")
 HOST = "algo-1"
 JOB_SECONDS = 300
 READY_SECONDS = 60

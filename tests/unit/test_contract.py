@@ -145,6 +145,19 @@ def test_compute_threads(monkeypatch: pytest.MonkeyPatch, given: str | None, exp
     assert os.environ["OMP_NUM_THREADS"] == expected
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("2", "2")])
+def test_cudnn_autotune(monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str) -> None:
+    """cuDNN tunes as far as we think good, unless the user has said how far."""
+    # Set first, so that it is put back in any case.
+    monkeypatch.setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0")
+    if given is None:
+        monkeypatch.delenv("MXNET_CUDNN_AUTOTUNE_DEFAULT")
+    else:
+        monkeypatch.setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", given)
+    contract.set_cudnn_autotune(1)
+    assert os.environ["MXNET_CUDNN_AUTOTUNE_DEFAULT"] == expected
+
+
 def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child gets our environment with changes, and ours stays as it was."""
     monkeypatch.setenv("KEPT", "1")

@@ -18,7 +18,7 @@ from draw_pictures import write_channel  # noqa: E402
 
 from sagemaker_gluoncv_container import contract  # noqa: E402
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters  # noqa: E402
-from sagemaker_gluoncv_container.training import job  # noqa: E402
+from sagemaker_gluoncv_container.training import job, precision  # noqa: E402
 
 # The smallest net on the smallest pictures: what is tested here does not depend on the size.
 SMALL = {"num_layers": "20", "image_shape": "3,32,32", "mini_batch_size": "8", "epochs": "2", "learning_rate": "0.01"}
@@ -50,6 +50,15 @@ def new_base(tmp_path: Path, drawn: Path) -> Callable[[str], Path]:
 def base(new_base: Callable[[str], Path]) -> Path:
     """Return a tree like /opt/ml with the drawn channels in it."""
     return new_base("ml")
+
+
+@pytest.fixture
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have AMP compute in bfloat16, which MXNet can on a CPU, unlike float16; all else is the same."""
+    if "avx512bw" not in Path("/proc/cpuinfo").read_text():
+        reason = "this CPU has no AVX-512, which oneDNN needs for bfloat16"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    monkeypatch.setattr(precision, "DTYPE", "bfloat16")
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sagemaker_gluoncv_container import contract
+from sagemaker_gluoncv_container import contract, devices
+from sagemaker_gluoncv_container.devices import Gpu
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.serving import settings as module
 from sagemaker_gluoncv_container.serving.settings import ServingSettings
@@ -123,6 +124,31 @@ def test_one_worker_holds_many_models(settings: Read) -> None:
     """In a multi-model server one worker has all the CPUs, because each would hold every model."""
     found = settings(SAGEMAKER_MULTI_MODEL="true")
     assert (found.workers, found.compute_threads) == (1, 4)
+
+
+@pytest.mark.parametrize("multi_model", ["true", "false"])
+@pytest.mark.parametrize(("gpus", "threads"), [(1, 4), (4, 1), (8, 1)])
+def test_a_worker_for_each_gpu(
+    settings: Read, monkeypatch: pytest.MonkeyPatch, gpus: int, threads: int, multi_model: str
+) -> None:
+    """On GPUs there are as many workers as GPUs, each with its own, and they share the CPUs for decoding."""
+    monkeypatch.setattr(devices, "gpus", lambda: (Gpu("Tesla T4", (7, 5)),) * gpus)
+    found = settings(SAGEMAKER_MULTI_MODEL=multi_model)
+    assert (found.workers, found.compute_threads) == (gpus, threads)
+    assert [found.gpu(worker) for worker in range(found.workers)] == list(range(gpus))
+
+
+def test_workers_share_gpus(settings: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More workers than GPUs take them in turn, so that none has more than one worker above another."""
+    monkeypatch.setattr(devices, "gpus", lambda: (Gpu("Tesla T4", (7, 5)),) * 2)
+    found = settings(SAGEMAKER_MODEL_SERVER_WORKERS="5")
+    assert [found.gpu(worker) for worker in range(found.workers)] == [0, 1, 0, 1, 0]
+
+
+def test_workers_without_a_gpu(settings: Read) -> None:
+    """Without a GPU every worker computes on the CPU."""
+    found = settings()
+    assert [found.gpu(worker) for worker in range(found.workers)] == [None] * 4
 
 
 @pytest.mark.parametrize("transforms", [1, 3, 7, 25, 100])
