@@ -24,7 +24,7 @@ def main() -> None:
     """Warm up, which allocates and tunes, and measure."""
     where, precision, layers = sys.argv[1:4]
     images, steps = map(int, sys.argv[4:6])
-    contract.set_cudnn_autotune(1)
+    contract.set_gpu_defaults(1)
     contexts = [mx.gpu(n) for n in range(len(devices.gpus()))] if where == "gpu" else [mx.cpu()]
     images *= len(contexts)
     given = {"num_classes": str(CLASSES), "num_layers": layers, "use_pretrained_model": "0"}

@@ -19,6 +19,7 @@ BASE_DIR = "SAGEMAKER_BASE_DIR"
 PRETRAINED_DIR = "SAGEMAKER_GLUONCV_PRETRAINED_DIR"
 PROGRAM = "SAGEMAKER_PROGRAM"
 CUDNN_AUTOTUNE = "MXNET_CUDNN_AUTOTUNE_DEFAULT"
+CUDA_CHECKING, CUDNN_CHECKING = "MXNET_CUDA_LIB_CHECKING", "MXNET_CUDNN_LIB_CHECKING"
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,15 @@ def set_compute_threads(count: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(count))
 
 
-def set_cudnn_autotune(level: int) -> None:
-    """Have cuDNN try (1) or only guess (0) which of its convolutions is the fastest here, unless the user says.
+def set_gpu_defaults(autotune: int) -> None:
+    """Have cuDNN try (1) or only guess (0) which of its convolutions is the fastest here; what the user set stays.
 
-    At 1, unlike at 2, MXNet passes over what needs more scratch memory than a layer may have, 1 GiB. Source:
+    At 1, unlike at 2, MXNet passes over what needs more scratch memory than a layer may have, 1 GiB. Its own lines on
+    the driver and on cuDNN's version are left out: `devices` has said what there is, in the log's form. Source:
     "Environment Variables" in MXNet's documentation.
     """
-    os.environ.setdefault(CUDNN_AUTOTUNE, str(level))
+    for name, value in ((CUDNN_AUTOTUNE, str(autotune)), (CUDA_CHECKING, "0"), (CUDNN_CHECKING, "0")):
+        os.environ.setdefault(name, value)
 
 
 def child_environment(**changes: str) -> dict[str, str]:

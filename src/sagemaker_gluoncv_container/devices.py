@@ -72,8 +72,8 @@ def check() -> None:
         return
     if unusable := [gpu for gpu in found if not gpu.is_usable]:
         raise ClientError(
-            f"this instance's GPU is a {unusable[0]}",
-            f"this image's MXNet has machine code for {', '.join(map(_dotted, MACHINE_CODE))} and later minor numbers",
+            f"MXNet cannot compute on this instance's GPU, {unusable[0]}",
+            f"it has machine code for {', '.join(map(_dotted, MACHINE_CODE))} and later minor numbers of these",
             f"Take an instance type of {INSTANCE_TYPES}, or the CPU image",
         )
     logger.info("Computing on %d %s: %s", len(found), "GPU" if len(found) == 1 else "GPUs", ", ".join(map(str, found)))

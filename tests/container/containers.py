@@ -19,6 +19,7 @@ from pathlib import Path
 import requests
 
 IMAGE = os.environ.get("IMAGE", "sagemaker-gluoncv:cpu")
+IMAGE_GPU = os.environ.get("IMAGE_GPU", "sagemaker-gluoncv:gpu")
 LABEL = f"sagemaker-gluoncv-test={uuid.uuid4().hex}"
 # What a container writes is ours to remove, also where tests are not run by root, as the platform's containers are.
 USER = ("--user", f"{os.getuid()}:{os.getgid()}")

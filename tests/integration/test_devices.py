@@ -32,7 +32,9 @@ def test_job_on_a_gpu_without_machine_code(host: Host, start_job: Start, small_j
     name, _, capability = gpu.partition("=")
     with start_job(small_job, HYPERPARAMETERS, **host(f"{gpu};{gpu}")) as job:
         assert job.wait() == 2, job.log
-    assert job.failure.startswith(f"ClientError: this instance's GPU is a {name} (compute capability {capability}). ")
+    assert job.failure.startswith(
+        f"ClientError: MXNet cannot compute on this instance's GPU, {name} (compute capability {capability}). "
+    )
     assert "ml.p3, ml.g4dn, ml.p4d, ml.g5 or ml.g6" in job.failure
     assert "Epoch[0]" not in job.log
     assert "Traceback" not in job.log
@@ -43,7 +45,9 @@ def test_server_on_a_gpu_without_machine_code(host: Host, start_server: Start, s
     with start_server(small_job, tmp_path / "log", **host("Tesla K80=3.7")) as server:
         assert server.process.wait(60) == 2
     [line] = map(json.loads, server.log.splitlines())
-    assert line["message"].startswith("ClientError: this instance's GPU is a Tesla K80 (compute capability 3.7). ")
+    assert line["message"].startswith(
+        "ClientError: MXNet cannot compute on this instance's GPU, Tesla K80 (compute capability 3.7). "
+    )
     assert "ml.g4dn" in line["message"]
 
 

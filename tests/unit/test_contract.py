@@ -145,17 +145,18 @@ def test_compute_threads(monkeypatch: pytest.MonkeyPatch, given: str | None, exp
     assert os.environ["OMP_NUM_THREADS"] == expected
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("2", "2")])
-def test_cudnn_autotune(monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str) -> None:
-    """cuDNN tunes as far as we think good, unless the user has said how far."""
-    # Set first, so that it is put back in any case.
-    monkeypatch.setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", "0")
-    if given is None:
-        monkeypatch.delenv("MXNET_CUDNN_AUTOTUNE_DEFAULT")
-    else:
-        monkeypatch.setenv("MXNET_CUDNN_AUTOTUNE_DEFAULT", given)
-    contract.set_cudnn_autotune(1)
-    assert os.environ["MXNET_CUDNN_AUTOTUNE_DEFAULT"] == expected
+@pytest.mark.parametrize("name", ["AUTOTUNE_DEFAULT", "LIB_CHECKING"])
+def test_gpu_defaults(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """cuDNN tunes as far as we think good and MXNet adds no lines of its own, unless the user has said otherwise."""
+    names = ("MXNET_CUDNN_AUTOTUNE_DEFAULT", "MXNET_CUDA_LIB_CHECKING", "MXNET_CUDNN_LIB_CHECKING")
+    for each in names:
+        # Set first, so that it is put back in any case.
+        monkeypatch.setenv(each, "")
+        monkeypatch.delenv(each)
+    monkeypatch.setenv(f"MXNET_CUDNN_{name}", "2")
+    contract.set_gpu_defaults(1)
+    expected = {**dict(zip(names, ("1", "0", "0"), strict=True)), f"MXNET_CUDNN_{name}": "2"}
+    assert {each: os.environ[each] for each in names} == expected
 
 
 def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:

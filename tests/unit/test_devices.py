@@ -103,7 +103,7 @@ def test_gpu_without_machine_code(host: Callable[[str], None], gpus: str, name: 
     with pytest.raises(ClientError) as caught:
         devices.check()
     message = str(caught.value)
-    assert f"this instance's GPU is a {name}" in message
+    assert f"MXNet cannot compute on this instance's GPU, {name}" in message
     assert f"(compute capability {gpus[-3:]})" in message
     assert "5.0, 6.0, 7.0, 8.0, 8.6" in message
     assert all(f"ml.{each}" in message for each in ("p3", "g4dn", "p4d", "g5", "g6"))

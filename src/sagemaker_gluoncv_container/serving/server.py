@@ -27,7 +27,7 @@ def main(gunicorn_config: Path) -> NoReturn:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)
     # Batches are of many sizes: each new one would be tried out while a client waits.
-    contract.set_cudnn_autotune(0)
+    contract.set_gpu_defaults(0)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

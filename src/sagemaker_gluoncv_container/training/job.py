@@ -86,7 +86,7 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     threads = max(1, math.floor(contract.cpu_count()))
     contract.set_compute_threads(threads)
     # The pictures of a job are all of one size: what is tried out once pays in every batch.
-    contract.set_cudnn_autotune(1)
+    contract.set_gpu_defaults(1)
 
     # MXNet reads its environment when it is imported, so not before this line.
     from . import assembly, outcome
