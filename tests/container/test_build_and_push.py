@@ -224,6 +224,15 @@ def test_it_pushes_to_several_regions(
         assert ecr.registries[region].tags("regions") == {version, commit}
 
 
+def test_it_pushes_the_gpu_image(push: Push, ecr: Ecr, small: Path, tags: Callable[[str], tuple[str, str]]) -> None:
+    """The GPU image is the one of Dockerfile.gpu, and lies beside the CPU image in one repository."""
+    (small / "Dockerfile").write_text("FROM scratch\nCOPY no-such-file /\n")
+    _commit(small)
+    pushed = push("gpu", "--repository", "both")
+    assert (pushed.returncode, pushed.stdout) == (0, f"{ecr.uri('both')}:{tags('gpu')[0]}\n"), pushed.stderr
+    assert ecr.registries[REGION].tags("both") == set(tags("gpu"))
+
+
 def test_it_pushes_anywhere(
     push: Push, elsewhere: Registry, small: Path, tags: Callable[[str], tuple[str, str]]
 ) -> None:
@@ -339,5 +348,5 @@ def test_its_usage_and_the_documents_give_the_same_exit_codes(push: Push, root: 
     asked = push("--help")
     assert (asked.returncode, asked.stdout.split(":")[0]) == (0, "usage")
     ends = set(re.findall(r"\bfail ([0-9]+) ", (root / "build_and_push.sh").read_text())) | {"0"}
-    assert set(re.findall(r"(?:^| ) ([0-9]+)  [a-z]", asked.stdout, re.MULTILINE)) == ends
+    assert set(re.findall(r"\b([0-9]+)  [A-Za-z]", asked.stdout, re.MULTILINE)) == ends
     assert set(re.findall(r"^\| ([0-9]+) \|", (root / "docs" / "pushing.md").read_text(), re.MULTILINE)) == ends
