@@ -30,10 +30,11 @@ HTTP_PORT = 80
 @contextmanager
 def running(command: Sequence[str], log: Path, answers: Callable[[], bool], **variables: str) -> Iterator[None]:
     """Run a server, from when it answers to the end of the `with`. Raises AssertionError if it does not answer."""
+    environment = {**os.environ, **variables}
+    # It ends with the tests also where they are killed.
+    bound = ["setpriv", "--pdeathsig", "TERM", *command]
     with log.open("w") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **variables}, cwd=log.parent
-        )
+        server = subprocess.Popen(bound, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
     try:
         deadline = time.monotonic() + READY_SECONDS
         while not answers():
@@ -139,8 +140,9 @@ def loopback_address() -> str:
 def named(addresses: Mapping[str, str]) -> Iterator[None]:
     """Give hosts an address on this machine, for Docker's engine too."""
     lines = [f"{address} {name}\n" for name, address in addresses.items()]
+    end = "" if HOSTS.read_text().endswith("\n") else "\n"
     with HOSTS.open("a") as hosts:
-        hosts.writelines(lines)
+        hosts.writelines([end, *lines])
     try:
         yield
     finally:
