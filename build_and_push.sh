@@ -19,7 +19,7 @@ in TrainingImage: one URI a region on stdout, all else on stderr.
   -h, --help         print this
 
 environment: AWS_PROFILE, AWS_REGION and whatever else the aws CLI reads; DOCKER_BUILD_FLAGS, for docker build;
-IMAGE, the name on this machine (sagemaker-gluoncv:cpu or :gpu)
+IMAGE and IMAGE_GPU, the names on this machine (sagemaker-gluoncv:cpu and :gpu)
 
 exit codes:
   0  pushed                                    6  AWS cannot be reached in that region, or refuses
@@ -158,10 +158,13 @@ prepare_region() { # REGION : all that can go wrong there, before the minutes of
     targets+=("$uri:$tag")
 }
 
-build() {
-    local target=image
-    [[ $kind == cpu ]] || target="image-gpu"
-    make --no-print-directory "$target" IMAGE="$image" >&2 ||
+build() { # sets image, its name on this machine
+    local target=image variable=IMAGE
+    if [[ $kind == gpu ]]; then
+        target="image-gpu" variable=IMAGE_GPU
+    fi
+    image=${!variable:-sagemaker-gluoncv:$kind}
+    make --no-print-directory "$target" "$variable=$image" >&2 ||
         fail 9 "make $target failed" "its messages are above; docs/building.md has what it needs"
 }
 
@@ -179,7 +182,6 @@ repository=sagemaker-gluoncv
 regions=()
 targets=()
 read_arguments "$@"
-image=${IMAGE:-sagemaker-gluoncv:$kind}
 complaint=$(mktemp)
 trap 'rm -f "$complaint"' EXIT
 

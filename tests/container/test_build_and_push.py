@@ -99,6 +99,7 @@ def push(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         "DOCKER_BUILD_FLAGS": f"{os.environ.get('DOCKER_BUILD_FLAGS', '')} --label {LABEL}",
         "DOCKER_CONFIG": str(tmp_path / "docker"),
         "IMAGE": f"{NAME}:push-{uuid.uuid4().hex[:12]}",
+        "IMAGE_GPU": f"{NAME}:push-{uuid.uuid4().hex[:12]}",
         # The aws CLI lies beside this Python.
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }.items():
