@@ -11,10 +11,12 @@ the tables.
 import argparse
 import json
 import math
+import random
 import socket
 import statistics
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, astuple, fields, replace
 from pathlib import Path
 
@@ -179,10 +181,13 @@ def compare(benchmark: Benchmark, peers: list[Peer], rounds: int) -> tuple[list[
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Return the first of four ports in a row that nothing listens on. Java servers take none from 49152 on."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(first, first + 4):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 def parse() -> argparse.Namespace:

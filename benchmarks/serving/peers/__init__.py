@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +22,10 @@ START_SECONDS = 180
 
 @dataclass(frozen=True)
 class Setting:
-    """How a server is to run. `model` is a directory of ours, `converted` what the peers serve, `work` for files."""
+    """How a server is to run. `model` is a directory of ours, `converted` what the peers serve, `work` for files.
+
+    The three ports after `port` are free, too.
+    """
 
     port: int
     workers: int
@@ -52,8 +56,8 @@ class Peer:
     environment: str
     ping = "/ping"
     path = "/invocations"
-    # How far a probability may be from the reference's. Pillow scales their pictures, too, but to whole pixels first.
-    tolerance = 0.02
+    # How far a probability may be from the reference's.
+    tolerance = 0.001
     # Whether the best of workers x threads is looked for; ours is taken as it comes.
     tuned = True
 
@@ -143,11 +147,12 @@ class Server:
         processes = Tree(self._process.pid).processes() if self._process.poll() is None else []
         if self._container:
             subprocess.run(["docker", "stop", self._container], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        else:
-            self._process.terminate()
-        _, left = psutil.wait_procs(processes, timeout=30)
-        for process in left:
-            process.kill()
+        self._process.terminate()
+        psutil.wait_procs(processes[:1], timeout=30)
+        # What the first one does not end with itself, as the Java servers' launchers do not.
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.wait()
 
 

@@ -23,8 +23,6 @@ class MultiModelServer(Peer):
 
     name = "Multi Model Server 1.1.11, MXNet 1.9.1"
     environment = "multi_model_server"
-    # MXNet's own OpenCV decodes and scales its pictures.
-    tolerance = 0.15
 
     def prepare(self, setting: Setting) -> None:
         """Make the environment. Raises RuntimeError without Java."""

@@ -12,7 +12,9 @@ from .multi_model_server import require_java
 _PROPERTIES = """
 inference_address=http://127.0.0.1:{port}
 management_address=http://127.0.0.1:{port}
-metrics_address=http://127.0.0.1:{port}
+metrics_address=http://127.0.0.1:{metrics}
+grpc_inference_port={inference}
+grpc_management_port={management}
 default_workers_per_model={workers}
 disable_token_authorization=true
 disable_system_metrics=true
@@ -46,7 +48,15 @@ class TorchServe(Peer):
         for path in (setting.converted / "model.pt", HANDLERS / "torchserve_handler.py", HANDLERS / "pixels.py"):
             shutil.copy(path, store / "model")
         properties = store / "config.properties"
-        properties.write_text(_PROPERTIES.format(port=setting.port, workers=setting.workers))
+        properties.write_text(
+            _PROPERTIES.format(
+                port=setting.port,
+                metrics=setting.port + 1,
+                inference=setting.port + 2,
+                management=setting.port + 3,
+                workers=setting.workers,
+            )
+        )
         python = Path(self.python(setting))
         command = [
             *(str(python), str(python.with_name("torchserve")), "--start", "--foreground", "--ncs"),
