@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: .venv/ready ## draw pictures, train, serve, ask: no Docker, no AWS
@@ -41,6 +41,10 @@ test-container: ## build the image and test it (needs a Docker engine)
 .PHONY: image
 image: ## build sagemaker-gluoncv:cpu (more flags for docker build in DOCKER_BUILD_FLAGS)
 	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
+
+.PHONY: bench-serving
+bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of their environments (more flags in BENCH_FLAGS)
+	$(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
 
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes
@@ -71,4 +75,4 @@ lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 
 .PHONY: clean
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build
+	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work

@@ -8,7 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 # Text as text, and the same file each time.
-matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "serving", "font.size": 9})
+matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "serving", "font.size": 8})
 from matplotlib import pyplot  # noqa: E402
 
 PANELS = (
@@ -28,13 +28,13 @@ def draw(content, path):
         for place, load in enumerate(loads):
             rows = [row + (place - (len(loads) - 1) / 2) * height for row in range(len(results))]
             bars = axis.barh(rows, [value(result, load) for result in results], height, label=load)
-            axis.bar_label(bars, fmt="%.3g", padding=2, fontsize=7)
+            axis.bar_label(bars, fmt=lambda length: f"{length:.0f}" if length >= 100 else f"{length:.1f}", padding=2)
         axis.set_title(title)
         axis.set_xscale(scale)
-        axis.margins(x=0.15)
+        axis.margins(x=0.25)
     axes[0].set_yticks(range(len(results)), [result["name"] for result in results])
     axes[0].invert_yaxis()
-    axes[-1].legend(loc="best", fontsize=8)
+    axes[-1].legend(loc="best")
     figure.suptitle(f"ResNet-18, 224 x 224, JPEG of 400 x 533; {content['machine']}")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -1,6 +1,7 @@
 """Tables in Markdown of what was measured."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ class Result:
     """What was measured of one server: seconds, MiB, and the figures of each load; or why there is nothing."""
 
     name: str
+    ours: bool
     shape: str = ""
     ready: float = math.nan
     first_answer: float = math.nan
@@ -30,11 +32,36 @@ class Result:
         return max((each.requests_per_second for each in self.loads.values()), default=math.nan)
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure by which servers are compared."""
+
+    name: str
+    of: Callable[[Result], float]
+    more_is_better: bool = False
+
+
+STARTING = (
+    Figure("ping after s", lambda result: result.ready),
+    Figure("first answer after s", lambda result: result.first_answer),
+    Figure("MiB of 2 workers", lambda result: result.memory),
+)
+
+
+def loaded(load: str) -> tuple[Figure, ...]:
+    """Return the figures of a load by which servers are compared."""
+    return (
+        Figure("requests/s", lambda result: result.loads[load].requests_per_second, more_is_better=True),
+        Figure("p99", lambda result: result.loads[load].p99),
+        Figure("CPU-ms a request", lambda result: result.loads[load].cpu),
+    )
+
+
 def number(value: float) -> str:
     """Return three digits, or a dash for what is unknown."""
     if math.isnan(value):
         return "-"
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:.{digits}f}"
 
 
@@ -44,81 +71,76 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def load_table(results: list[Result], load: str) -> str:
-    """Return the figures of a load, and how many times better the first of the results is than each."""
-    best = results[0].loads[load]
+def start_table(results: list[Result]) -> str:
+    """Return how the servers ran, their start and their memory; of one that did not run, why."""
     rows = []
     for result in results:
-        if (timing := result.loads.get(load)) is None:
-            continue
-        ideal = 1000 * 64 / result.capacity
-        ratios = (
-            ratio(best.requests_per_second, timing.requests_per_second, more_is_better=True),
-            ratio(best.p50, timing.p50, more_is_better=False),
-            ratio(best.p99, timing.p99, more_is_better=False),
-            ratio(best.cpu, timing.cpu, more_is_better=False),
-        )
-        figures = [timing.requests_per_second, timing.p50, timing.p99, timing.cpu]
-        failed = f"{timing.failures} of {timing.requests}"
-        over = [number(timing.p99 / ideal)] if load.startswith("64") else []
-        rows.append([result.name, *map(number, figures), failed, *over, *map(number, ratios)])
-    over = ["p99 / (64 / capacity)"] if load.startswith("64") else []
-    better = [f"{what}: ours better by" for what in ("requests/s", "p50", "p99", "CPU-ms")]
-    return table([load, "requests/s", "p50 ms", "p99 ms", "CPU-ms a request", "failed", *over, *better], rows)
-
-
-def start_table(results: list[Result]) -> str:
-    """Return how the servers ran, their start and their memory, and how many times better the first is than each."""
-    best, rows = results[0], []
-    for result in results:
-        if result.reason:
-            rows.append([result.name, f"left out: {result.reason}", *[""] * 7])
-            continue
-        figures = [result.ready, result.first_answer, result.memory]
-        pairs = zip((best.ready, best.first_answer, best.memory), figures, strict=True)
-        ratios = [ratio(ours, theirs, more_is_better=False) for ours, theirs in pairs]
-        rows.append(
-            [result.name, result.shape, f"{result.difference:.1g}", *map(number, figures), *map(number, ratios)]
-        )
+        figures = [number(figure.of(result)) for figure in STARTING]
+        shape = f"left out: {result.reason}" if result.reason else result.shape
+        rows.append([result.name, shape, f"{result.difference:.1g}", *figures])
     head = ["server", "workers x threads", "largest difference of a probability"]
-    head += ["ping after s", "first answer after s", "MiB of 2 workers"]
-    return table([*head, *(f"{what}: ours better by" for what in ("ping", "first answer", "memory"))], rows)
+    return table([*head, *(figure.name for figure in STARTING)], rows)
+
+
+def load_table(results: list[Result], load: str) -> str:
+    """Return the figures of a load; of 64 clients also how far p99 is from the best there can be."""
+    rows, crowd = [], load.startswith("64")
+    for result in results:
+        timing = result.loads[load]
+        figures = [timing.requests_per_second, timing.p50, timing.p99, timing.cpu]
+        ideal = 1000 * 64 / result.capacity
+        failed = f"{timing.failures} of {timing.requests}"
+        rows.append([result.name, *map(number, figures), failed, *([number(timing.p99 / ideal)] if crowd else [])])
+    head = [load, "requests/s", "p50 ms", "p99 ms", "CPU-ms a request", "failed"]
+    return table([*head, *(["p99 / (64 / capacity)"] if crowd else [])], rows)
+
+
+def ratio_table(results: list[Result], figures: tuple[Figure, ...]) -> str:
+    """Return how many times better each of ours is than each peer, figure by figure."""
+    peers = [result for result in results if not result.ours]
+
+    def cell(one: Result, other: Result) -> str:
+        return " / ".join(
+            number(ratio(figure.of(one), figure.of(other), more_is_better=figure.more_is_better)) for figure in figures
+        )
+
+    head = [f"times better: {' / '.join(figure.name for figure in figures)}", *(peer.name for peer in peers)]
+    return table(head, [[one.name, *(cell(one, peer) for peer in peers)] for one in results if one.ours])
 
 
 def alone_table(alone: dict[str, dict[str, float]], results: list[Result], load: str) -> str:
     """Return what a picture costs without a server, and how many times that it costs with one."""
-    served = {result.name: result.loads[load].cpu for result in results if load in result.loads}
+    served = {result.name: result.loads[load].cpu for result in results}
     rows = []
     for name, costs in alone.items():
-        net = costs["whole"] - costs["decode"]
-        figures = [costs["decode"], net, costs["whole"], served[name], served[name] / costs["whole"]]
-        rows.append([name, *map(number, figures)])
-    head = [
-        "CPU-ms a picture, batch 1",
-        "decode and scale",
-        "the net",
-        "both alone",
-        f"served, {load}",
-        "served / alone",
-    ]
-    return table(head, rows)
+        both, decode = costs["whole"], costs["decode"]
+        rows.append([name, *map(number, [decode, both - decode, both, served[name], served[name] / both])])
+    head = ["CPU-ms a picture, batch 1, one thread", "decode and scale", "the net", "both"]
+    return table([*head, f"served, {load}", "served / both"], rows)
 
 
 def markdown(machine: str, about: str, results: list[Result], alone: dict[str, dict[str, float]]) -> str:
     """Return everything."""
-    loads = list(results[0].loads)
-    generator = max(timing.generator_cpu for result in results for timing in result.loads.values())
-    parts = [
-        f"{machine}. {about} The load generator, on the same cores, took at most {number(generator)} CPU-ms a request."
-    ]
-    parts += [start_table(results), *(load_table(results, load) for load in loads)]
-    return "\n\n".join([*parts, alone_table(alone, results, "8 clients")])
+    ran = [result for result in results if not result.reason]
+    loads = list(ran[0].loads)
+    generator = max(timing.generator_cpu for result in ran for timing in result.loads.values())
+    taken = f"The load generator, on the same cores, took at most {number(generator)} CPU-ms a request."
+    parts = [f"{machine}. {about} {taken}", start_table(results), ratio_table(ran, STARTING)]
+    for load in loads:
+        parts += [load_table(ran, load), ratio_table(ran, loaded(load))]
+    return "\n\n".join([*parts, alone_table(alone, ran, "8 clients")])
 
 
-def insert(document: Path, text: str) -> None:
-    """Put the tables between the two marks of a document. Raises ValueError if it has none."""
+def split(document: Path) -> tuple[str, str]:
+    """Return what is before and after the tables in a document. Raises ValueError if it lacks the marks around them."""
     before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{document} has no lines {BEGIN} and {END} to put the tables between")
-    document.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    return before, after
+
+
+def insert(document: Path, text: str) -> None:
+    """Put the tables between the two marks of a document."""
+    before, after = split(document)
+    document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")

@@ -48,16 +48,27 @@ INT8_TOLERANCE = 0.15
 FAILURES = (RuntimeError, ValueError, OSError, requests.RequestException, subprocess.SubprocessError)
 
 
-def all_peers(image: str | None, isa: dict[str, str]) -> list[Peer]:
+# oneDNN's names of instruction sets, by what they leave; older ones read DNNL_MAX_CPU_ISA.
+ISAS = {"without VNNI and AMX": "AVX512_CORE", "AVX2 only": "AVX2"}
+
+
+def limited(isa: str) -> dict[str, str]:
+    """Return the variables that keep oneDNN from newer instructions."""
+    return {"ONEDNN_MAX_CPU_ISA": isa, "DNNL_MAX_CPU_ISA": isa}
+
+
+def all_peers(image: str | None) -> list[Peer]:
     """Return ours, first, and the peers."""
     ours: list[Peer] = [
         Ours("ours", "auto", INT8_TOLERANCE),
         Ours("ours, float32", "float32", 0.001),
-        Ours("ours, without VNNI and AMX", "auto", INT8_TOLERANCE, **isa),
+        *(Ours(f"ours, {what}", "auto", INT8_TOLERANCE, **limited(isa)) for what, isa in ISAS.items()),
     ]
     if image:
         ours.append(OurImage(f"ours, {image}", "auto", INT8_TOLERANCE, image))
-    return [*ours, MultiModelServer(), LitServe(), TorchServe(), FlaskMXNet()]
+    # With the lesser instructions, too: a comparison of ours with them has to be of like with like.
+    old = MultiModelServer("AVX2 only", **limited(ISAS["AVX2 only"]))
+    return [*ours, MultiModelServer(), old, LitServe(), TorchServe(), FlaskMXNet()]
 
 
 class Benchmark:
@@ -113,7 +124,7 @@ class Benchmark:
 
     def measure(self, peer: Peer, setting: Setting, rate: float) -> Result:
         """Return everything that is measured of a server, of one start."""
-        result = Result(peer.name, setting.shape if peer.tuned else "its own choice")
+        result = Result(peer.name, isinstance(peer, Ours), setting.shape if peer.tuned else "its own choice")
         loads = {f"{clients} client{'s' * (clients > 1)}": (clients, None) for clients in (1, 8, 64)}
         loads[f"{rate:.1f} requests/s"] = (64, rate)
         with self.server(peer, setting) as server:
@@ -174,7 +185,9 @@ def compare(benchmark: Benchmark, peers: list[Peer], rounds: int) -> tuple[list[
             if peer.name not in reasons:
                 attempt(peer, "Measuring")
     found = [
-        Result(peer.name, reason=reasons[peer.name]) if peer.name in reasons else median(measured[peer.name])
+        Result(peer.name, isinstance(peer, Ours), reason=reasons[peer.name])
+        if peer.name in reasons
+        else median(measured[peer.name])
         for peer in peers
     ]
     return found, rate
@@ -198,7 +211,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--grid", default=GRID, help="workers x threads to try for each peer")
     parser.add_argument("--only", help="of the peers, those whose names contain this; ours always")
     parser.add_argument("--image", help="measure this Docker image of ours, too")
-    parser.add_argument("--isa", default="ONEDNN_MAX_CPU_ISA=AVX2,DNNL_MAX_CPU_ISA=AVX2", help="switches off VNNI, AMX")
     parser.add_argument("--model", type=Path, help="a model directory; without it one is trained, once")
     parser.add_argument("--pictures", type=Path, help="a folder of JPEG files of 400 x 533")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="holds data and base weights")
@@ -206,17 +218,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--markdown", type=Path, help="a document to put the tables into, between its two marks")
     parser.add_argument("--plot", type=Path, help="where the plot goes (.svg or .png)")
     arguments = parser.parse_args()
+    if arguments.markdown:
+        # Now, and not when all is measured.
+        report.split(arguments.markdown)
     arguments.work.mkdir(parents=True, exist_ok=True)
     arguments.plot = arguments.plot or arguments.work / "serving.svg"
     arguments.grid = [tuple(map(int, each.split("x"))) for each in arguments.grid.split(",")]
-    arguments.isa = dict(each.split("=", 1) for each in arguments.isa.split(","))
     return arguments
 
 
 def main() -> None:
     """Measure, print, draw."""
     arguments = parse()
-    peers = all_peers(arguments.image, arguments.isa)
+    peers = all_peers(arguments.image)
     if arguments.only:
         peers = [each for each in peers if isinstance(each, Ours) or arguments.only.lower() in each.name.lower()]
     benchmark = Benchmark(arguments)
@@ -224,8 +238,9 @@ def main() -> None:
     if results[0].reason:
         sys.exit(f"Ours cannot be measured: {results[0].reason}")
     costs = {}
-    for peer in peers[:2]:
-        assert isinstance(peer, Ours)
+    for peer, result in zip(peers[:2], results, strict=False):
+        if result.reason or not isinstance(peer, Ours):
+            continue
         variables = peer.variables(benchmark.setting)
         costs[peer.name] = alone.measure(benchmark.setting.model, benchmark.pictures, 1, variables)
     about = f"Loads of {arguments.seconds:g} s, {arguments.rounds} round(s); constant rate {rate:.1f} requests/s."

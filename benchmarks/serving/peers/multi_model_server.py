@@ -21,8 +21,11 @@ default_service_handler=sagemaker_mxnet_serving_container.handler_service
 class MultiModelServer(Peer):
     """A Java front, and Python workers with a bound Module each."""
 
-    name = "Multi Model Server 1.1.11, MXNet 1.9.1"
     environment = "multi_model_server"
+
+    def __init__(self, what: str = "", **variables: str) -> None:
+        self.name = ", ".join(filter(None, ("Multi Model Server 1.1.11, MXNet 1.9.1", what)))
+        self._variables = variables
 
     def prepare(self, setting: Setting) -> None:
         """Make the environment. Raises RuntimeError without Java."""
@@ -47,6 +50,7 @@ class MultiModelServer(Peer):
             "MXNET_CPU_WORKER_NTHREADS": "1",
             "MXNET_CPU_PRIORITY_NTHREADS": "1",
             "OMP_NUM_THREADS": str(setting.threads),
+            **self._variables,
         }
         return Launch(command, environment)
 
