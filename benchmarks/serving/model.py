@@ -30,7 +30,7 @@ SIZE = (400, 533)
 
 
 def train(shared: Path, base: Path) -> Path:
-    """Return a model directory under `base`: trained on clothing-small from the base weights, anew for other sources."""
+    """Return a model directory under `base`, trained on clothing-small from the base weights; anew for new sources."""
     model, trained = base / "model", base / "trained"
     sources = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
     wanted = hashlib.sha256(sources).hexdigest()
@@ -70,6 +70,15 @@ def pictures(folder: Path, count: int) -> list[bytes]:
         if len(found) == count:
             return found
     raise ValueError(f"{folder} holds {len(found)} JPEG files of {SIZE[0]} x {SIZE[1]} pixels, {count} are wanted")
+
+
+def as_model_channel(directory: Path, work: Path) -> Path:
+    """Return the directory as a folder named `model`, which is where SageMaker has it, whatever its own name is."""
+    link = work / "served" / "model"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(directory)
+    return link
 
 
 def convert(model: Path, work: Path) -> Path:

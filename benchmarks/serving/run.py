@@ -79,7 +79,8 @@ class Benchmark:
         directory = (arguments.model or model.train(arguments.shared, work / "model")).resolve()
         validation = arguments.shared / "data" / "clothing-small" / "validation"
         self.pictures = model.pictures(arguments.pictures or validation, PICTURES)
-        self.setting = Setting(free_port(), 2, 1, directory, model.convert(directory, work), work)
+        served = model.as_model_channel(directory, work)
+        self.setting = Setting(free_port(), 0, 0, served, model.convert(directory, work), work)
         with self.server(Ours("reference", "float32", 0), self.setting) as server:
             self._reference = [server.ask(picture) for picture in self.pictures]
 
@@ -112,7 +113,7 @@ class Benchmark:
         """Return the workers x threads with the most requests/s at 8 clients, and these."""
         peer.prepare(self.setting)
         tried: list[tuple[float, Setting]] = []
-        for workers, threads in self._grid if peer.tuned else [(2, 1)]:
+        for workers, threads in self._grid if peer.tuned else [(0, 0)]:
             setting = replace(self.setting, workers=workers, threads=threads)
             with self.server(peer, setting) as server:
                 self.difference(peer, server)
@@ -124,7 +125,7 @@ class Benchmark:
 
     def measure(self, peer: Peer, setting: Setting, rate: float) -> Result:
         """Return everything that is measured of a server, of one start."""
-        result = Result(peer.name, isinstance(peer, Ours), setting.shape if peer.tuned else "its own choice")
+        result = Result(peer.name, isinstance(peer, Ours), setting.shape)
         loads = {f"{clients} client{'s' * (clients > 1)}": (clients, None) for clients in (1, 8, 64)}
         loads[f"{rate:.1f} requests/s"] = (64, rate)
         with self.server(peer, setting) as server:
@@ -133,16 +134,10 @@ class Benchmark:
             for name, (clients, constant) in loads.items():
                 timing = result.loads[name] = self.time(server, clients, self._seconds, constant)
                 print(f"  {peer.name}, {name}: {timing}", flush=True)
-                if clients == 8:
-                    result.memory = server.tree.memory()
-        if peer.tuned and setting.workers != 2:
-            result.memory = self._memory(peer, replace(setting, workers=2, threads=1))
-        return result
-
-    def _memory(self, peer: Peer, setting: Setting) -> float:
-        with self.server(peer, setting) as server:
+        with self.server(peer, replace(setting, workers=2, threads=1)) as server:
             self.time(server, TUNING_CLIENTS, TUNING_SECONDS)
-            return server.tree.memory()
+            result.memory = server.tree.memory()
+        return result
 
 
 def median(results: list[Result]) -> Result:

@@ -24,7 +24,7 @@ START_SECONDS = 180
 class Setting:
     """How a server is to run. `model` is a directory of ours, `converted` what the peers serve, `work` for files.
 
-    The three ports after `port` are free, too.
+    With no `workers` the server chooses workers and threads itself. The three ports after `port` are free, too.
     """
 
     port: int
@@ -37,7 +37,7 @@ class Setting:
     @property
     def shape(self) -> str:
         """Workers x threads, for tables."""
-        return f"{self.workers} x {self.threads}"
+        return f"{self.workers} x {self.threads}" if self.workers else "its own choice"
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,7 @@ class Ours(Peer):
         """Return what the platform, or the user, sets."""
         return {
             "SAGEMAKER_BIND_TO_PORT": str(setting.port),
-            # A line a request would be the load generator's and the disk's business.
-            "SAGEMAKER_CONTAINER_LOG_LEVEL": "30",
+            **({"SAGEMAKER_MODEL_SERVER_WORKERS": str(setting.workers)} if setting.workers else {}),
             **self._variables,
         }
 
@@ -49,6 +48,14 @@ class OurImage(Ours):
     def launch(self, setting: Setting) -> Launch:
         """Return what starts it."""
         name = f"sagemaker-gluoncv-benchmark-{uuid.uuid4().hex[:8]}"
-        options = ["--rm", "--name", name, "--network", "host", "--volume", f"{setting.model}:/opt/ml/model:ro"]
+        options = [
+            "--rm",
+            "--name",
+            name,
+            "--network",
+            "host",
+            "--volume",
+            f"{setting.model.resolve()}:/opt/ml/model:ro",
+        ]
         variables = [f"--env={key}={value}" for key, value in self.variables(setting).items()]
         return Launch(["docker", "run", *options, *variables, self._image, "serve"], {}, name)
