@@ -238,7 +238,9 @@ def main() -> None:
             continue
         variables = peer.variables(benchmark.setting)
         costs[peer.name] = alone.measure(benchmark.setting.model, benchmark.pictures, 1, variables)
+    tried = ", ".join(f"{workers} x {threads}" for workers, threads in arguments.grid)
     about = f"Loads of {arguments.seconds:g} s, {arguments.rounds} round(s); constant rate {rate:.1f} requests/s."
+    about = f"{about} Peers' workers x threads: the best of {tried}."
     text = report.markdown(measure.machine(), about, results, costs)
     print(f"\n{text}")
     content = {"machine": measure.machine(), "results": [asdict(each) for each in results], "alone": costs}
