@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: .venv/ready ## draw pictures, train, serve, ask: no Docker, no AWS
@@ -53,6 +53,10 @@ gpu-check: ## test the GPU image on this host's GPUs, and print the figures for 
 	IMAGE=$(IMAGE_GPU) $(CLIENT)/pytest tests/gpu
 	$(CLIENT)/python benchmarks/gpu.py --image $(IMAGE_GPU)
 
+.PHONY: bench-serving
+bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of their environments (more flags in BENCH_FLAGS)
+	$(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
+
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 	$(BIN)/pip install --quiet uv
@@ -82,4 +86,4 @@ lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 
 .PHONY: clean
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build
+	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work
