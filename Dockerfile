@@ -32,60 +32,63 @@ RUN set -eu; mkdir /image; \
 # --- What compiles stays behind ---------------------------------------------------------------------------------------
 FROM debian:bookworm-slim AS build
 ENV DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
-    FILE_DATE=2023-06-10T00:00:00Z PYTHONHASHSEED=0
+    FILE_DATE=2023-06-10T00:00:00Z PYTHONHASHSEED=0 CUDA=/cuda/opt/venv/lib/python3.11/site-packages
 RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sources \
     apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends gcc libc6-dev libgomp1 libquadmath0 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
-# What writes the bill of materials.
-COPY requirements/bill.lock /tmp/
+# What builds our package and writes the bill of materials.
+COPY requirements/build.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    python3 -m venv /opt/bill && /opt/bill/bin/pip install --require-hashes --no-deps -r /tmp/bill.lock
-# One RUN: a file that a later one touches is stored twice. Without debugging symbols, because they name pip's folder
-# of the day. Tests, headers and static archives are never used: nothing here compiles. Bytecode halves the time to start.
-COPY requirements/image.lock /tmp/
+    python3 -m venv /opt/build && /opt/build/bin/pip install --require-hashes --no-deps -r /tmp/build.lock
+# Only here: MXNet for the CPU.
+COPY requirements/image.lock /tmp/packages.lock
+# Both.
+# One RUN: a file that a later one touches is stored twice. No debugging symbols, because they name pip's folder of the
+# day. Never used here: tests, headers, static archives, and what of GluonCV needs PyTorch or AutoGluon. Bytecode halves
+# the time to start. A tree is copied onto the root, because a single folder would get the date of the copying.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     set -eu; python3 -m venv /opt/venv; \
-    CFLAGS=-g0 /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/image.lock; \
-    cd /opt/venv; rm -rf images include lib/python3.11/site-packages/tests lib/python3.11/site-packages/mxnet/include; \
-    find . -name __pycache__ -prune -exec rm -r {} +; \
-    find lib -type d -name tests -path '*/site-packages/*py/*' -prune -exec rm -r {} +; \
-    find lib '(' -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' ')' -delete; \
-    python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(pip|setuptools|pkg_resources)/' lib || true; \
-    find . -exec touch --no-dereference --date "$FILE_DATE" {} +
+    CFLAGS=-g0 /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/packages.lock; \
+    cd /opt/venv; rm -rf images include; find . -name __pycache__ -prune -exec rm -r {} +; \
+    cd lib/python3.11/site-packages; rm -rf tests mxnet/include gluoncv/auto gluoncv/torch; \
+    find numpy scipy -type d -name tests -prune -exec rm -r {} +; \
+    find . '(' -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' ')' -delete; \
+    python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(pip|setuptools|pkg_resources)/' .; \
+    mkdir -p /packages/opt; mv /opt/venv /packages/opt/; ln -s /packages/opt/venv /opt/venv; \
+    find /packages -exec touch --no-dereference --date "$FILE_DATE" {} +
 # Base weights: those in pretrained/, and of the nets that are named, those that it lacks, from GluonCV's store.
 ARG PRETRAINED_MODELS=""
-COPY pretrained/ /opt/sagemaker-gluoncv/pretrained/
+COPY pretrained/ /pretrained/opt/sagemaker-gluoncv/pretrained/
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    set -eu; cd /opt/sagemaker-gluoncv/pretrained; \
+    set -eu; cd /pretrained/opt/sagemaker-gluoncv/pretrained; \
     for name in $PRETRAINED_MODELS; do \
     ls | grep -qE "^$name(-[0-9a-f]+)?\.params$" || /opt/venv/bin/python -c \
     "import sys, gluoncv.model_zoo.model_store as store; store.get_model_file(sys.argv[1], root='.')" "$name"; \
     done; \
     rm -f README.md ./*.lock; \
     chmod -R u=rwX,go=rX .; \
-    find . -exec touch --date "$FILE_DATE" {} +
+    find /pretrained -exec touch --date "$FILE_DATE" {} +
 COPY pyproject.toml README.md /tmp/package/
 COPY src/ /tmp/package/src/
 COPY train/train serve/serve serve/gunicorn.conf.py /code/opt/sagemaker-gluoncv/bin/
 COPY image/bill_of_materials.py image/bundled.json /tmp/image/
-RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
-    --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=bind,from=system,source=/image,target=/system \
+RUN --mount=type=bind,from=system,source=/image,target=/system \
     set -eu; cd /code/opt/sagemaker-gluoncv; \
-    /opt/venv/bin/pip install --no-deps --no-compile --target lib /tmp/package; \
+    /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /tmp/wheel /tmp/package; \
+    /opt/venv/bin/pip install --no-index --no-deps --no-compile --target lib /tmp/wheel/*.whl; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /code -p / lib; \
-    PYTHONPATH=$PWD/lib /opt/bill/bin/python /tmp/image/bill_of_materials.py /system /opt/venv/bin/python sbom.cdx.json; \
+    PYTHONPATH=$PWD/lib:$CUDA /opt/build/bin/python /tmp/image/bill_of_materials.py /system /opt/venv/bin/python sbom.cdx.json; \
     chmod -R u=rwX,go=rX .; \
     find /code -exec touch --date "$FILE_DATE" {} +
 
 # --- What runs --------------------------------------------------------------------------------------------------------
 FROM scratch
 COPY --from=system /image /
-COPY --from=build /opt/venv /opt/venv
-COPY --from=build /opt/sagemaker-gluoncv/pretrained /opt/sagemaker-gluoncv/pretrained
+COPY --from=build /packages /
+COPY --from=build /pretrained /
 # What changes often comes last, so that a new version of our code re-pushes little.
 COPY --from=build /code /
 # Our `train` before the one that sagemaker-training installs.

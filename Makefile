@@ -54,9 +54,9 @@ image-gpu: ## build sagemaker-gluoncv:gpu (2 GB of downloads)
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 	$(BIN)/pip install --quiet uv
-	cd requirements && for name in image test gpu client bill; do \
+	cd requirements && for name in image test gpu cuda client build; do \
 		../$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-		$$(case $$name in client|bill) ;; image) echo "--excludes excludes.txt";; *) echo "--excludes excludes.txt -c image.lock";; esac) $$name.in -o $$name.lock; done
+		$$(case $$name in client|build) ;; cuda) echo "--no-deps";; image) echo "--excludes excludes.txt";; *) echo "--excludes excludes.txt -c image.lock";; esac) $$name.in -o $$name.lock; done
 
 .venv/ready: requirements/test.lock pyproject.toml
 	@missing=; for library in $(LIBRARIES); do ldconfig -p | grep -q $$library || missing=yes; done; \
