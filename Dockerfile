@@ -31,7 +31,7 @@ RUN set -eu; mkdir /image; \
 
 # --- What compiles stays behind ---------------------------------------------------------------------------------------
 FROM debian:bookworm-slim AS build
-ENV DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
+ENV DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
     FILE_DATE=2023-06-10T00:00:00Z PYTHONHASHSEED=0 CUDA=/cuda/opt/venv/lib/python3.11/site-packages
 RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sources \
     apt-get update -qq \
@@ -78,7 +78,8 @@ COPY image/bill_of_materials.py image/bundled.json /tmp/image/
 RUN --mount=type=bind,from=system,source=/image,target=/system \
     set -eu; cd /code/opt/sagemaker-gluoncv; \
     /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /tmp/wheel /tmp/package; \
-    /opt/venv/bin/pip install --no-index --no-deps --no-compile --target lib /tmp/wheel/*.whl; \
+    /opt/venv/bin/pip install --no-index --find-links /tmp/wheel --no-deps --no-compile --target lib \
+    sagemaker-gluoncv-container; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /code -p / lib; \
     PYTHONPATH=$PWD/lib:$CUDA /opt/build/bin/python /tmp/image/bill_of_materials.py /system /opt/venv/bin/python sbom.cdx.json; \
     chmod -R u=rwX,go=rX .; \

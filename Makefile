@@ -37,9 +37,9 @@ check: .venv/ready ## ruff, mypy, shellcheck (where installed)
 
 # Without an engine there is nothing to test in; where there must be one (CI), its absence is a failure.
 .PHONY: test-container
-test-container: ## build the image and test it (needs a Docker engine)
+test-container: ## build both images and test them (needs a Docker engine)
 	@if docker info >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory image .venv-client/ready && $(CLIENT)/pytest tests/container; \
+		$(MAKE) --no-print-directory image image-gpu .venv-client/ready && $(CLIENT)/pytest tests/container; \
 	elif [ -n "$$CI" ]; then echo "no Docker engine answers: the container tests cannot run" >&2; exit 1; \
 	else echo "NOT RUN: the container tests, because no Docker engine answers"; fi
 
@@ -50,6 +50,10 @@ image: ## build sagemaker-gluoncv:cpu (more flags for docker build in DOCKER_BUI
 .PHONY: image-gpu
 image-gpu: ## build sagemaker-gluoncv:gpu (2 GB of downloads)
 	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) $(LABELS) --file Dockerfile.gpu --tag $(IMAGE_GPU) .
+
+.PHONY: image-sizes
+image-sizes: ## print what fills the images
+	@$(PYTHON) benchmarks/image_sizes.py $(IMAGE) $(IMAGE_GPU)
 
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes

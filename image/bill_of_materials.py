@@ -1,7 +1,7 @@
 """Writes what an image is made of, as CycloneDX: python bill_of_materials.py ROOT PYTHON FILE.
 
-Python's packages as cyclonedx-py lists them; Debian's, from ROOT's dpkg database and copyright files; and what is linked
-into a package without a trace in its metadata, from bundled.json. Each has a licence. Runs in the build, outside the
+Python's packages as cyclonedx-py lists them; Debian's, from ROOT's dpkg database and copyright files; and what is
+linked into a package without a trace in its metadata, from bundled.json. Each has a licence. Runs in the build, outside the
 image; nothing in the answer depends on when or where.
 """
 
@@ -19,6 +19,7 @@ from debian.copyright import Copyright, NotMachineReadableError
 from debian.deb822 import Packages
 from packageurl import PackageURL
 
+OURS = "sagemaker-gluoncv-container"
 BUNDLED = json.loads(Path(__file__).with_name("bundled.json").read_text())
 
 
@@ -27,6 +28,9 @@ def python_packages(python: Path) -> Bom:
     command = [Path(sys.executable).with_name("cyclonedx-py"), "environment", "--output-reproducible", python]
     bom = Bom.from_json(json.loads(subprocess.check_output(command)))
     for component in bom.components:
+        if component.name == OURS:
+            # The registry of Python's packages does not have it.
+            component.purl = None
         if not component.licenses:
             known = BUNDLED["undeclared"].get(component.name)
             component.licenses = [DisjunctiveLicense(id=known)] if known else []

@@ -26,9 +26,7 @@ def test_a_server_is_healthy(trained: Job) -> None:
         wait_for_health(server.container, "healthy")
 
 
-def test_a_job_is_healthy(
-    tmp_path: Path, drawn: Mapping[str, Path], hyperparameters: Mapping[str, str]
-) -> None:
+def test_a_job_is_healthy(tmp_path: Path, drawn: Mapping[str, Path], hyperparameters: Mapping[str, str]) -> None:
     """While a job trains, nothing answers a ping, and nothing should."""
     mounts = write_tree(tmp_path, {**hyperparameters, "epochs": "1000"}, drawn)
     with started("train", *mounts, *USER, *OFTEN) as container:

@@ -1,4 +1,4 @@
-"""Promise: each image holds what its bill of materials says, with a licence for each, and nothing that has no use there."""
+"""Promise: each image holds what its bill of materials says, each with a licence, and nothing that has no use there."""
 
 import json
 import os
@@ -21,7 +21,7 @@ print(*sorted({f"{each.name}=={each.version}" for each in distributions()}), sep
 UNWANTED = """
 for name in gcc cc g++ c++ cpp clang tcc make ld as go rustc; do command -v $name; done
 find / -xdev '(' -name cc1 -o -name cc1plus -o -name 'libclang*' -o -name '*.a' -o -name '*.whl' -o -name pip.conf ')'
-find /root /home /tmp /var/cache /var/lib/apt/lists /var/log /run -xdev -type f
+find /root /home /tmp /var/cache /var/lib/apt/lists /var/log /run -xdev -type f ! -name .bashrc ! -name .profile
 find / -xdev -type d '(' -name .cache -o -name .git ')'
 """
 # Where the image lies: docker adds its own files to a container, and we look at what was built.
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.parametrize("image", [IMAGE, IMAGE_GPU])
 
 def run(image: str, *command: str) -> list[str]:
     """Return the lines that a command prints in an image."""
-    return docker("run", "--rm", "--network", "none", "--read-only", image, *command).splitlines()
+    return docker("run", "--rm", "--network", "none", image, *command).splitlines()
 
 
 def bill(image: str) -> list[dict[str, Any]]:
@@ -44,8 +44,8 @@ def bill(image: str) -> list[dict[str, Any]]:
 
 
 def listed(image: str, kind: str) -> Set[str]:
-    """Return `name==version` of the bill's components of a kind of package."""
-    found = [each for each in bill(image) if each.get("purl", "").startswith(f"pkg:{kind}/")]
+    """Return `name==version` of the bill's components of a kind of package; our own is in no registry."""
+    found = [each for each in bill(image) if each.get("purl", "pkg:pypi/").startswith(f"pkg:{kind}/")]
     return {f"{each['name']}=={each['version']}" for each in found}
 
 
@@ -85,7 +85,8 @@ def test_everything_has_a_licence(image: str) -> None:
     components = bill(image)
     components += [inner for each in components for inner in each.get("components", ())]
     assert not [each["name"] for each in components if not each.get("licenses")]
-    script = "for name in $(dpkg-query --show --showformat '${Package}\n'); do test -s /usr/share/doc/$name/copyright || echo $name; done"
+    packages = "dpkg-query --show --showformat '${Package}\n'"
+    script = f"for name in $({packages}); do test -s /usr/share/doc/$name/copyright || echo $name; done"
     assert not run(image, "sh", "-c", script)
 
 
@@ -103,14 +104,18 @@ def test_it_holds_no_setuid_file_but_debians(image: str) -> None:
 
 def test_it_holds_no_secret(image: str) -> None:
     """Neither the environment nor the history names a credential, nor the files the build was lent."""
-    text = json.dumps(configuration(image)["Env"]) + docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
+    text = json.dumps(configuration(image)["Env"]) + docker(
+        "history", "--no-trunc", "--format", "{{.CreatedBy}}", image
+    )
     for word in ("PASSWORD", "TOKEN", "SECRET_ACCESS_KEY", "PIP_INDEX_URL", "index-url"):
         assert word not in text
-    lent = Path("/etc/pip.conf")
-    if lent.exists():
-        addresses = {word for word in lent.read_text().split() if "://" in word}
-        found = run(image, "sh", "-c", f"grep -rlF -e '{next(iter(addresses), 'none://')}' /etc /opt/venv/*.cfg || true")
-        assert not found
+    # What the build was lent took the place of files that are Debian's, or of none.
+    lent = "cat /etc/pip.conf /etc/apt/sources.list.d/* 2>/dev/null; true"
+    assert run(image, "sh", "-c", lent) == run(BASE, "sh", "-c", lent)
+    debians = (
+        "cd /usr/share/ca-certificates; cat mozilla/*.crt | sort | cmp - <(sort /etc/ssl/certs/ca-certificates.crt)"
+    )
+    assert not run(image, "bash", "-c", debians)
 
 
 def test_what_gluoncv_never_runs_stays_out(image: str, root: Path) -> None:
@@ -142,7 +147,7 @@ def test_its_labels_say_what_it_is(image: str, root: Path) -> None:
 
 def test_any_user_runs_it(image: str) -> None:
     """A user that the image does not know, without capabilities and on a read-only root, reaches all of it."""
-    code = "import sagemaker_gluoncv_container.training.network, sagemaker_gluoncv_container.serving.app as app; print('ran')"
+    code = "from sagemaker_gluoncv_container import serving, training; import mxnet, gluoncv.model_zoo; print('ran')"
     flags = ("--user", "12345:12345", "--cap-drop", "ALL", "--read-only", "--tmpfs", "/tmp", "--network", "none")
     done = docker("run", "--rm", *flags, image, "python3", "-W", "ignore", "-c", code)
     assert done.splitlines()[-1] == "ran"

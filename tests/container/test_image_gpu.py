@@ -1,4 +1,4 @@
-"""Promise: in the GPU image MXNet finds all that it links, and on a host without a GPU it trains and serves on the CPU."""
+"""Promise: in the GPU image MXNet finds all that it links, and on a host without a GPU it runs on the CPU."""
 
 import json
 import re
@@ -27,9 +27,7 @@ def linked(*flags: str, before: str = "true") -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def job(
-    tmp_path_factory: pytest.TempPathFactory, drawn: Mapping[str, Path], hyperparameters: Mapping[str, str]
-) -> Job:
+def job(tmp_path_factory: pytest.TempPathFactory, drawn: Mapping[str, Path], hyperparameters: Mapping[str, str]) -> Job:
     """Return a job of the GPU image, on this host, which shows it no GPU."""
     return train(tmp_path_factory.mktemp("gpu"), hyperparameters, drawn, image=IMAGE_GPU)
 

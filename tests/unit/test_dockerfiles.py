@@ -47,11 +47,15 @@ def test_lock_files_are_equal_but_for_mxnet() -> None:
 
 
 @pytest.mark.parametrize(
-    "bundled", json.loads((ROOT / "image" / "bundled.json").read_text())["inside"]["mxnet"], ids=lambda each: each["name"]
+    "bundled",
+    json.loads((ROOT / "image" / "bundled.json").read_text())["inside"]["mxnet"],
+    ids=lambda each: each["name"],
 )
 def test_bundled_library_is_inside_mxnet(bundled: dict[str, str]) -> None:
     """What the bill of materials and docs/security.md say of libmxnet.so stands in libmxnet.so."""
     library = Path(str(metadata.distribution("mxnet").locate_file("mxnet/libmxnet.so")))
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         assert content.find(bundled["evidence"].encode()) >= 0
-    assert f"{bundled['name']} | {bundled['version'] or 'unknown'}" in (ROOT / "docs" / "security.md").read_text().lower()
+    assert (
+        f"{bundled['name']} | {bundled['version'] or 'unknown'}" in (ROOT / "docs" / "security.md").read_text().lower()
+    )

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 4
 
 
 def serves(command: bytes) -> bool:
-    """Return whether a command line, as in /proc/PID/cmdline, is the server's: `serve`, and then gunicorn in its place."""
+    """Return whether a command line, as in /proc/PID/cmdline, is the server's: `serve`, then gunicorn in its place."""
     words = {Path(word.decode(errors="replace")).name for word in command.split(b"\0")}
     return bool(words & {"serve", "gunicorn"})
 

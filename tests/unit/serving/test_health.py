@@ -66,9 +66,7 @@ def test_server_that_answers_is_healthy(server: http.server.HTTPServer, init: Pa
     assert health.main(init) == 0
 
 
-def test_other_status_is_named(
-    server: http.server.HTTPServer, init: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_status_is_named(server: http.server.HTTPServer, init: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A server that answers a ping with another status is unhealthy, and the check says which."""
     server.status = 503  # type: ignore[attr-defined]
     assert health.main(init) == 1
