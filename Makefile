@@ -5,8 +5,12 @@ BIN := .venv/bin
 CLIENT := .venv-client/bin
 IMAGE ?= sagemaker-gluoncv:cpu
 IMAGE_GPU ?= sagemaker-gluoncv:gpu
+# Of the images' labels; an archive of the sources has no commit.
+LABELS = --build-arg VERSION=$(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) \
+	$(addprefix --build-arg REVISION=,$(shell git rev-parse HEAD 2>/dev/null)) \
+	$(addprefix --build-arg CREATED=,$(shell git log -1 --format=%cI 2>/dev/null))
 LIBRARIES := libgomp.so.1 libquadmath.so.0
-SOURCES := src tests benchmarks local_test serve/gunicorn.conf.py
+SOURCES := src tests benchmarks local_test image serve/gunicorn.conf.py
 SCRIPTS := $(wildcard *.sh local_test/*.sh) .ci/run
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := help
@@ -33,15 +37,23 @@ check: .venv/ready ## ruff, mypy, shellcheck (where installed)
 
 # Without an engine there is nothing to test in; where there must be one (CI), its absence is a failure.
 .PHONY: test-container
-test-container: ## build the image and test it (needs a Docker engine)
+test-container: ## build both images and test them (needs a Docker engine)
 	@if docker info >/dev/null 2>&1; then \
-		$(MAKE) --no-print-directory image .venv-client/ready && $(CLIENT)/pytest tests/container; \
+		$(MAKE) --no-print-directory image image-gpu .venv-client/ready && $(CLIENT)/pytest tests/container; \
 	elif [ -n "$$CI" ]; then echo "no Docker engine answers: the container tests cannot run" >&2; exit 1; \
 	else echo "NOT RUN: the container tests, because no Docker engine answers"; fi
 
 .PHONY: image
 image: ## build sagemaker-gluoncv:cpu (more flags for docker build in DOCKER_BUILD_FLAGS)
-	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) --tag $(IMAGE) .
+	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) $(LABELS) --tag $(IMAGE) .
+
+.PHONY: image-gpu
+image-gpu: ## build sagemaker-gluoncv:gpu (2 GB of downloads)
+	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) $(LABELS) --file Dockerfile.gpu --tag $(IMAGE_GPU) .
+
+.PHONY: image-sizes
+image-sizes: ## print what fills the images
+	@$(PYTHON) benchmarks/image_sizes.py $(IMAGE) $(IMAGE_GPU)
 
 # The GPUs have to be seen twice: by this host, and by its containers, which takes the NVIDIA Container Toolkit.
 .PHONY: gpu-check
@@ -60,9 +72,9 @@ bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 	$(BIN)/pip install --quiet uv
-	cd requirements && for name in image test client; do \
+	cd requirements && for name in image test gpu cuda client build; do \
 		../$(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
-		$$(case $$name in client) ;; image) echo "--excludes excludes.txt";; *) echo "--excludes excludes.txt -c image.lock";; esac) $$name.in -o $$name.lock; done
+		$$(case $$name in client|build) ;; cuda) echo "--no-deps";; image) echo "--excludes excludes.txt";; *) echo "--excludes excludes.txt -c image.lock";; esac) $$name.in -o $$name.lock; done
 
 .venv/ready: requirements/test.lock pyproject.toml
 	@missing=; for library in $(LIBRARIES); do ldconfig -p | grep -q $$library || missing=yes; done; \

@@ -96,11 +96,11 @@ class Container:
 
 
 @contextmanager
-def started(command: str, *flags: str, arguments: Sequence[str] = ()) -> Iterator[Container]:
-    """Start the image with a command; remove the container in the end, whatever happens."""
+def started(command: str, *flags: str, image: str = IMAGE, arguments: Sequence[str] = ()) -> Iterator[Container]:
+    """Start an image with a command; remove the container in the end, whatever happens."""
     name = f"sagemaker-gluoncv-test-{uuid.uuid4().hex[:12]}"
     try:
-        docker("run", "--detach", "--name", name, "--label", LABEL, *flags, IMAGE, command, *arguments)
+        docker("run", "--detach", "--name", name, "--label", LABEL, *flags, image, command, *arguments)
         yield Container(name)
     finally:
         docker("rm", "--force", "--volumes", name, check=False)
@@ -164,9 +164,10 @@ def train(
     channels: Mapping[str, Path],
     flags: Sequence[str] = USER,
     seconds: float = JOB_SECONDS,
+    image: str = IMAGE,
 ) -> Job:
     """Run a training job to its end."""
-    with started("train", *write_tree(base, hyperparameters, channels), *flags) as container:
+    with started("train", *write_tree(base, hyperparameters, channels), *flags, image=image) as container:
         exit_code = container.wait(seconds)
         return Job(base, exit_code, container.log)
 
@@ -215,13 +216,13 @@ class Server:
 
 
 @contextmanager
-def serving(model: Path, *flags: str, port: int = 8080) -> Iterator[Server]:
+def serving(model: Path, *flags: str, port: int = 8080, image: str = IMAGE) -> Iterator[Server]:
     """Serve a model, read-only as on the platform, on a free port of this machine.
 
     In the end the server has to stop in good time and order, and its log has to be free of warnings.
     """
     mount = ("--volume", f"{model}:/opt/ml/model:ro", "--publish", f"127.0.0.1::{port}")
-    with started("serve", *mount, *USER, *flags) as container:
+    with started("serve", *mount, *USER, *flags, image=image) as container:
         server = Server(container, port)
         server.wait_until_ready()
         yield server
