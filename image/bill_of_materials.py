@@ -1,8 +1,8 @@
 """Writes what an image is made of, as CycloneDX: python bill_of_materials.py ROOT PYTHON FILE.
 
-Python's packages as cyclonedx-py lists them; Debian's, from ROOT's dpkg database and copyright files; what is linked into
-a package without a trace in its metadata, from bundled.json. Each has a licence. Runs in the build, outside the image;
-nothing in the answer depends on when or where.
+Python's packages as cyclonedx-py lists them; Debian's, from ROOT's dpkg database and copyright files; what is linked
+into a package without a trace in its metadata, from bundled.json. Each has a licence. Runs in the build, outside the
+image; nothing in the answer depends on when or where.
 """
 
 import json
