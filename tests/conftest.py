@@ -1,6 +1,8 @@
 """What all tests share. It stays free of MXNet: the container tests run in the client's environment."""
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +17,20 @@ sys.path.insert(0, str(ROOT / "local_test"))
 def root() -> Path:
     """Return the checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def stub_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder whose libcuda.so.1 stands in for the driver's, and shows the GPUs that STUB_GPUS names."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        reason = "there is no C compiler for tests/stub_libcuda.c"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("driver")
+    flags = ["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]
+    source, target = ROOT / "tests" / "stub_libcuda.c", folder / "libcuda.so.1"
+    subprocess.run([compiler, *flags, "-o", str(target), str(source)], check=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from .errors import ClientError
 BASE_DIR = "SAGEMAKER_BASE_DIR"
 PRETRAINED_DIR = "SAGEMAKER_GLUONCV_PRETRAINED_DIR"
 PROGRAM = "SAGEMAKER_PROGRAM"
+CUDNN_AUTOTUNE = "MXNET_CUDNN_AUTOTUNE_DEFAULT"
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,15 @@ def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
 def set_compute_threads(count: int) -> None:
     """Give MXNet that many threads, unless the user has; it reads this on import, and else takes half the cores."""
     os.environ.setdefault("OMP_NUM_THREADS", str(count))
+
+
+def set_cudnn_autotune(level: int) -> None:
+    """Have cuDNN try (1) or only guess (0) which of its convolutions is the fastest here, unless the user says.
+
+    At 1, unlike at 2, MXNet passes over what needs more scratch memory than a layer may have, 1 GiB. Source:
+    "Environment Variables" in MXNet's documentation.
+    """
+    os.environ.setdefault(CUDNN_AUTOTUNE, str(level))
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"errors"},
-    {"contract", "images", "recordio"},
+    {"contract", "devices", "images", "recordio"},
     {"hyperparameters"},
     {"artifact"},
     {"checks"},
@@ -27,7 +27,7 @@ LAYERS = (
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Each with the reason why it needs to compute.
 COMPUTING = {
-    *(f"training.{name}" for name in ("assembly", "incremental", "kept", "network", "optimization")),
+    *(f"training.{name}" for name in ("assembly", "incremental", "kept", "network", "optimization", "precision")),
     *(f"serving.{name}" for name in ("predictor", "worker")),
 }
 SCRIPTS = [ROOT / "train" / "train", ROOT / "serve" / "serve", ROOT / "serve" / "gunicorn.conf.py"]

@@ -94,7 +94,8 @@ class Worker:
 
     def _start(self) -> None:
         ours, theirs = Pipe()
-        arguments = [str(theirs.fileno()), str(self._settings.compute_threads)]
+        gpu = self._settings.gpu(self.number)
+        arguments = [str(theirs.fileno()), str(self._settings.compute_threads), *([] if gpu is None else [str(gpu)])]
         self._connection = ours
         try:
             self._process = subprocess.Popen(

@@ -25,17 +25,21 @@ _OUTPUTS = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.
 class Predictor:
     """A loaded artifact, for batches of any size."""
 
-    def __init__(self, artifact: Artifact, threads: int) -> None:
-        """Load the net, fuse it for inference, and answer a warm-up picture; `threads` decode and compute."""
+    def __init__(self, artifact: Artifact, threads: int, context: mx.Context | None = None) -> None:
+        """Load the net, fuse it for inference, and answer a warm-up picture.
+
+        `threads` decode. They compute too, unless `context` is a GPU.
+        """
+        self._context = context or mx.cpu()
         self._preprocessing = pre = artifact.description.preprocessing
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode") if threads > 1 else None
         arrays = mx.nd.load(str(artifact.params))
         arguments = {name[4:]: array for name, array in arrays.items() if name.startswith("arg:")}
         auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
-        self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary)
+        self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary, self._context)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
         self._compute(np.zeros((1, 3, pre.height, pre.width), np.float32))
-        return_memory()
+        return_memory(self._context)
 
     def predict(self, pictures: Sequence[bytes]) -> Answers:
         """Answer encoded pictures of any size in one pass; one that cannot be read fails alone."""
@@ -55,23 +59,25 @@ class Predictor:
             return error
 
     def _compute(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch)).asnumpy()
+        probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
         return probabilities.reshape(len(batch), -1)
 
 
-def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays) -> gluon.SymbolBlock:
-    """Return the net of a symbol, its layers fused by oneDNN. Raises ContainerError if a parameter is missing."""
-    net = gluon.SymbolBlock(symbol.optimize_for("MKLDNN", arguments, auxiliary), mx.sym.var("data", dtype="float32"))
+def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays, context: mx.Context) -> gluon.SymbolBlock:
+    """Return the net of a symbol, on a CPU fused by oneDNN. Raises ContainerError if a parameter is missing."""
+    if context.device_type == "cpu":
+        symbol = symbol.optimize_for("MKLDNN", arguments, auxiliary)
+    net = gluon.SymbolBlock(symbol, mx.sym.var("data", dtype="float32"))
     for name, parameter in net.collect_params().items():
         value = arguments.get(name, auxiliary.get(name))
         if value is None:
             raise ContainerError(f"the parameters have no {name}", "the symbol needs it", "Save the model again")
-        parameter._load_init(value, mx.cpu())
+        parameter._load_init(value, context)
     net.hybridize(static_alloc=True)
     return net
 
 
-def warm_up() -> None:
+def warm_up(context: mx.Context) -> None:
     """Run a tiny net once: MXNet's libraries are read as they are used, which a first model would seem to keep."""
     data = mx.sym.var("data")
     for number, kernel in enumerate((7, 3, 1)):
@@ -85,8 +91,8 @@ def warm_up() -> None:
     states = symbol.list_auxiliary_states()
     auxiliary = {name: mx.nd.ones(each) for name, each in zip(states, auxiliary_shapes, strict=True)}
     del named["data"]
-    _fused(symbol, named, auxiliary)(mx.nd.zeros(shape)).wait_to_read()
-    return_memory()
+    _fused(symbol, named, auxiliary, context)(mx.nd.zeros(shape, ctx=context)).wait_to_read()
+    return_memory(context)
 
 
 def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
@@ -96,8 +102,10 @@ def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
     return _OUTPUTS[last](symbol.get_children()[0]) if last in _OUTPUTS else symbol
 
 
-def return_memory() -> None:
-    """Give freed memory back to the system, which glibc would keep: loading frees as much as the net takes."""
+def return_memory(context: mx.Context) -> None:
+    """Give freed memory back, which glibc and MXNet's pools would keep: loading frees as much as the net takes."""
     gc.collect()
     mx.nd.waitall()
+    if context.device_type == "gpu":
+        context.empty_cache()
     ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .. import artifact
+from .. import artifact, contract, devices
 from ..errors import ClientError
 from . import logs
 from .settings import ServingSettings
@@ -20,11 +20,14 @@ def main(gunicorn_config: Path) -> NoReturn:
     logging.config.dictConfig(logs.configuration(logging.INFO))
     try:
         settings = ServingSettings.from_environment()
+        devices.check()
         if not settings.multi_model:
             artifact.load(settings.model_dir, settings.preprocessing)
     except ClientError as error:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)
+    # Batches are of many sizes: each new one would be tried out while a client waits.
+    contract.set_cudnn_autotune(0)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

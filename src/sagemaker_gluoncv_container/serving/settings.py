@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import contract
+from .. import contract, devices
 from ..errors import ClientError
 
 PORT = "SAGEMAKER_BIND_TO_PORT"
@@ -44,6 +44,7 @@ class ServingSettings:
 
     port: int
     workers: int
+    gpus: int
     compute_threads: int
     timeout_seconds: int
     startup_seconds: int
@@ -67,14 +68,17 @@ class ServingSettings:
         read = _Reader(contract.environment() if environ is None else environ)
         cpus = contract.cpu_count()
         multi_model = read.flag(MULTI_MODEL)
-        # Each worker holds every model: one worker, with all the threads, holds the most models.
-        workers = read.integer(WORKERS, 1 if multi_model else max(1, math.floor(cpus)), 1, 512)
+        gpus = len(devices.gpus())
+        # Each worker holds every model: one worker, with all the threads, holds the most models. Of GPUs each has its
+        # own memory, and is kept busy by one process.
+        workers = read.integer(WORKERS, gpus or (1 if multi_model else max(1, math.floor(cpus))), 1, 512)
         payload_mb = read.integer(MAX_PAYLOAD, 25, 0, _CHUNKED_MB)
         # Two a worker: one is computed while the next comes in.
         transforms = read.integer(MAX_CONCURRENT_TRANSFORMS, min(2 * workers, _TRANSFORM_MB), 1, _TRANSFORM_MB)
         settings = cls(
             port=read.integer(PORT, 8080, 1, 65535),
             workers=workers,
+            gpus=gpus,
             compute_threads=read.integer(COMPUTE_THREADS, max(1, math.floor(cpus / workers)), 1, 512),
             timeout_seconds=read.integer(TIMEOUT, 60, 1, 3600),
             startup_seconds=read.integer(STARTUP_TIMEOUT, 300, 1, 3600),
@@ -95,6 +99,10 @@ class ServingSettings:
         if read.faults:
             raise ClientError.of(read.faults)
         return settings
+
+    def gpu(self, worker: int) -> int | None:
+        """Return the number of the GPU that a worker computes on, None for the CPU."""
+        return worker % self.gpus if self.gpus else None
 
 
 class _Reader:

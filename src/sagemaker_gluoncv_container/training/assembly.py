@@ -4,10 +4,9 @@ import logging
 
 import mxnet as mx
 import numpy as np
-from mxnet.contrib import amp
 from PIL import Image
 
-from .. import contract, images
+from .. import contract, devices, images
 from ..artifact import Description
 from ..errors import ClientError
 from ..hyperparameters import Hyperparameters
@@ -26,16 +25,9 @@ from .targets import Floats, Targets, balanced, count_labels, positive_weights
 logger = logging.getLogger(__name__)
 
 
-def devices(hyperparameters: Hyperparameters) -> list[mx.Context]:
-    """Return the GPUs, or the CPU where there are none. Raises ClientError if a CPU is asked for float16."""
-    gpus = [mx.gpu(number) for number in range(mx.context.num_gpus())]
-    if not gpus and hyperparameters.precision_dtype == "float16":
-        raise ClientError(
-            "hyperparameter precision_dtype is float16",
-            "this job runs on a CPU, which computes no faster in float16",
-            "Leave it out, or choose an instance type with a GPU and the GPU image",
-        )
-    return gpus or [mx.cpu()]
+def choose_contexts() -> list[mx.Context]:
+    """Return what a job computes on: all GPUs, or the CPU where there are none."""
+    return [mx.gpu(number) for number in range(len(devices.gpus()))] or [mx.cpu()]
 
 
 def loop(
@@ -53,14 +45,10 @@ def loop(
 
     `threads` decode pictures. Raises ClientError.
     """
-    hp, contexts = hyperparameters, devices(hyperparameters)
+    hp, contexts = hyperparameters, choose_contexts()
     mx.random.seed(hp.seed)
     net = incremental.build(paths, hp, contexts) or network.build(hp, contract.pretrained_dir(), contexts)
     symbol = network.to_symbol(net, hp.multi_label)
-    if hp.precision_dtype == "float16":
-        # After the symbol was drawn, which is served in float32; the net is fused anew with what this replaces.
-        amp.init()
-        net.hybridize(static_alloc=True)
     class_weights, positives = _weights(hp, channels.train)
     description = Description(0, hp.num_classes, hp.preprocessing, channels.classes)
     kept = KeptModels(paths.model, symbol, description, hp.checkpoint_frequency, checkpoints)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from .. import contract
+from .. import contract, devices
 from ..errors import AlgorithmError, ClientError
 from ..hyperparameters import Hyperparameters
 from . import channels as channels_
@@ -76,6 +76,7 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
         return "Asked to stop" if stop.is_set() else "max_seconds are over" if limit.is_over() else None
 
     _check_hosts(paths)
+    _check_devices(hyperparameters)
     channels, hyperparameters = channels_.read(paths, hyperparameters, ends)
     logger.info("%d training and %d validation pictures", len(channels.train), len(channels.validation))
     logger.info("%s", hyperparameters)
@@ -84,6 +85,8 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     progress, state = _start(checkpoints)
     threads = max(1, math.floor(contract.cpu_count()))
     contract.set_compute_threads(threads)
+    # The pictures of a job are all of one size: what is tried out once pays in every batch.
+    contract.set_cudnn_autotune(1)
 
     # MXNet reads its environment when it is imported, so not before this line.
     from . import assembly, outcome
@@ -101,6 +104,16 @@ def _check_hosts(paths: contract.Paths) -> None:
     if len(hosts) > 1:
         raise ClientError(
             f"the job has {len(hosts)} hosts", "this image trains on one", "Set instance_count to 1; take a larger type"
+        )
+
+
+def _check_devices(hyperparameters: Hyperparameters) -> None:
+    devices.check()
+    if hyperparameters.precision_dtype == "float16" and not devices.gpus():
+        raise ClientError(
+            "hyperparameter precision_dtype is float16",
+            "this job runs on a CPU, for which MXNet has no training in float16",
+            "Leave it out, or choose an instance type with a GPU and the GPU image",
         )
 
 

@@ -1,17 +1,18 @@
 """One step of learning: loss, gradients and optimizer, on one or several devices."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
-from mxnet.contrib import amp
 from numpy.typing import NDArray
 
 from ..hyperparameters import Hyperparameters
 from .checkpoint import Arrays
 from .network import is_learnt, parameters, set_parameters
+from .precision import LossScale, lowered
 
 Floats = NDArray[np.float32]
 
@@ -39,9 +40,9 @@ class Optimization:
             parameter.wd_mult = float(name.endswith("_weight"))
         settings = _optimizer_settings(hyperparameters)
         self._trainer = gluon.Trainer(self._learnt, hyperparameters.optimizer, settings, update_on_kvstore=False)
-        self._half = hyperparameters.precision_dtype == "float16"
-        if self._half:
-            amp.init_trainer(self._trainer)
+        half = hyperparameters.precision_dtype == "float16"
+        self._learning = lowered(net) if half else net
+        self._loss_scale = LossScale(self._trainer) if half else None
 
     @property
     def learning_rate(self) -> float:
@@ -49,7 +50,7 @@ class Optimization:
         return float(self._trainer.learning_rate)
 
     def answer(self, pixels: Floats) -> Floats:
-        """Return the logits (n, classes) of pixels (n, 3, height, width), as in serving."""
+        """Return the logits (n, classes) of pixels (n, 3, height, width), as in serving: in float32."""
         return _joined([self.net(data) for data in self._shares(pixels)], len(pixels))
 
     def learn(self, pixels: Floats, targets: Floats, learning_rate: float) -> tuple[Floats, Floats]:
@@ -58,26 +59,31 @@ class Optimization:
         logits, losses = [], []
         with autograd.record():
             for data, target in zip(self._shares(pixels), self._shares(targets), strict=True):
-                logits.append(self.net(data))
+                logits.append(self._learning(data))
                 losses.append(self._loss(logits[-1], target))
             # What was repeated to give every device something must teach nothing.
             counted = [loss * float(number < len(pixels)) if number else loss for number, loss in enumerate(losses)]
-            with amp.scale_loss(counted, self._trainer) if self._half else nullcontext(counted) as scaled:
+            with self._loss_scale.scaled(counted) if self._loss_scale else nullcontext(counted) as scaled:
                 autograd.backward(scaled)
         self._trainer.step(len(pixels))
         return _joined(logits, len(pixels)), _joined(losses, len(pixels))
 
     def gradient_norms(self, pictures: int) -> dict[str, float]:
-        """Return the L2 norm of each weight's gradient of the last step, a picture, by the parameter's name."""
-        scale = pictures * (self._trainer._amp_loss_scaler.loss_scale if self._half else 1)
-        norms = {name: each.list_grad()[0].norm() for name, each in self._weights_learnt()}
-        return {name: float(norm.asscalar()) / scale for name, norm in norms.items()}
+        """Return the L2 norm of each weight's gradient of the last step, a picture, by the parameter's name.
+
+        In float16 what overflowed is left out: that step was not taken, and the next one's scale is lower.
+        """
+        arrays = {name: each.list_grad()[0].norm() for name, each in self._weights_learnt()}
+        # The trainer's scale undoes that of the loss, and is 1 without one.
+        norms = {name: float(norm.asscalar()) * self._trainer._scale / pictures for name, norm in arrays.items()}
+        overflows = self._loss_scale is not None and self._loss_scale.may_overflow
+        return {name: norm for name, norm in norms.items() if math.isfinite(norm) or not overflows}
 
     def histograms(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
         """Yield a tag and the values of each weight, and of its gradient."""
         for name, each in self._weights_learnt():
             yield f"weights/{name}", each.list_data()[0].asnumpy()
-            yield f"gradients/{name}", each.list_grad()[0].asnumpy()
+            yield f"gradients/{name}", each.list_grad()[0].asnumpy() * self._trainer._scale
 
     def _weights_learnt(self) -> Iterator[tuple[str, gluon.Parameter]]:
         return ((name, each) for name, each in self._learnt.items() if name.endswith("_weight"))
@@ -100,6 +106,8 @@ class Optimization:
         optimizer, updater = self._trainer.optimizer, self._trainer._updaters[0]
         arrays = {f"net/{name}": array for name, array in parameters(self.net).items()}
         arrays[f"{_STATE}steps"] = np.array(optimizer.num_update)
+        if self._loss_scale:
+            arrays[f"{_STATE}loss_scale"] = self._loss_scale.state
         for index, state in updater.states.items():
             for place, array in enumerate(_as_tuple(state)):
                 arrays[f"{_STATE}{index}/{place}"] = array.asnumpy()
@@ -110,6 +118,8 @@ class Optimization:
         set_parameters(self.net, {name[4:]: array for name, array in arrays.items() if name.startswith("net/")})
         optimizer, steps = self._trainer.optimizer, int(arrays[f"{_STATE}steps"])
         optimizer.num_update = optimizer.begin_num_update = steps
+        if self._loss_scale:
+            self._loss_scale.state = arrays[f"{_STATE}loss_scale"]
         if not steps:
             return
         for updater, context in zip(self._trainer._updaters, self._contexts, strict=True):
