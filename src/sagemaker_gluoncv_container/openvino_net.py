@@ -7,6 +7,7 @@ Transformations".
 """
 
 import ast
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,13 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from .errors import ContainerError
-from .images import Preprocessing
+from .images import Pixels, Preprocessing
 
 Floats = NDArray[np.float32]
 Range = tuple[float, float]
 _LEVELS = 256
 # Layers whose inputs are rounded.
-_ROUND_INPUTS_OF = ("Convolution", "FullyConnected", "Pooling", "elemwise_add", "_Plus", "_plus")
+_ROUND_INPUTS_OF = ("Convolution", "FullyConnected", "Pooling")
 _SOFTMAX, _SIGMOID = ("SoftmaxOutput", "softmax", "SoftmaxActivation"), ("LogisticRegressionOutput", "sigmoid")
 _SAME = ("Dropout", "identity", "_copy", "BlockGrad", "stop_gradient")
 _ARITHMETIC = {
@@ -83,19 +84,65 @@ def translate(
     `arrays` are by the names of a .params file; `ranges` by the names that `rounded` gives, none for float32. Further
     outputs are those of the layers that are `watched`. Raises Untranslatable, ContainerError if a parameter is missing.
     """
-    return _Translation(symbol, arrays, preprocessing, ranges or {}).model(watched)
+    try:
+        return _Translation(symbol, arrays, preprocessing, ranges or {}).model(watched)
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise Untranslatable("the net is not as OpenVINO would have it", str(error).strip().split("\n")[-1]) from error
+
+
+class Net:
+    """A compiled model, for one picture at a time; not for several threads at once."""
+
+    def __init__(self, model: ov.Model, threads: int) -> None:
+        """`threads` compute a picture together."""
+        settings = {
+            # Never bfloat16, which OpenVINO would take by itself where a CPU has it.
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Several workers would all be pinned to the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
+
+    def __call__(self, pixels: Pixels) -> list[Floats]:
+        """Return the outputs of the model for pixels, uint8 (height, width, 3)."""
+        results = self._request.infer([pixels[None]], share_inputs=True)
+        return [results[number][0] for number in range(len(results))]
+
+
+@functools.cache
+def computes_int8() -> bool:
+    """Return whether this CPU computes in int8 exactly, as those with VNNI or AMX do.
+
+    Others add pairs of products in 16 bits, which overflow: their answers in int8 are other ones. Seen by trying, which
+    also holds where instructions are switched off by oneDNN's variables.
+    """
+    side, channels = 4, 64
+    pixels = op.parameter([1, side, side, channels], np.uint8)
+    taken = op.fake_quantize(_planes(op.convert(pixels, "f32")), *_bytes(0, 255), _LEVELS)
+    weights = op.constant(np.full((channels, channels, 3, 3), 127, np.float32))
+    weights = op.fake_quantize(weights, *_bytes(-127, 127), _LEVELS - 1)
+    sums = op.convolution(taken, weights, (1, 1), (1, 1), (1, 1), (1, 1))
+    found = Net(ov.Model([op.result(sums)], [pixels]), 1)(np.full((side, side, channels), 255, np.uint8))[0]
+    return bool(np.allclose(found[:, 1:-1, 1:-1], 9 * channels * 255 * 127, rtol=1e-3))
+
+
+def _bytes(low: float, high: float) -> list[np.float32]:
+    """Return the bounds of a rounding, as they are taken and as they are given."""
+    return [np.float32(each) for each in (low, high, low, high)]
+
+
+def _planes(numbers: Any) -> Any:
+    return op.transpose(numbers, [0, 3, 1, 2])
 
 
 def rounded(symbol: str) -> list[str]:
     """Return the names of the layers whose output is rounded to 8 bits."""
     nodes = _nodes(symbol)
-    numbers = {
-        source
-        for node in nodes
-        if node.op in _ROUND_INPUTS_OF
-        for source in node.inputs[: 2 if node.op not in ("Convolution", "FullyConnected") else 1]
-    }
-    return [nodes[number].name for number in sorted(numbers) if nodes[number].op not in ("null", "Convolution")]
+    numbers = {node.inputs[0] for node in nodes if node.op in _ROUND_INPUTS_OF}
+    return [nodes[number].name for number in sorted(numbers) if nodes[number].op != "null"]
 
 
 class _Translation:
@@ -132,8 +179,7 @@ class _Translation:
     def _round(self, name: str, output: Any) -> Any:
         if name not in self._ranges:
             return output
-        low, high = self._ranges[name]
-        return op.fake_quantize(output, *(np.float32(each) for each in (low, high, low, high)), _LEVELS)
+        return op.fake_quantize(output, *_bytes(*self._ranges[name]), _LEVELS)
 
     def _layer(self, node: _Node) -> Any:
         if node.op == "Convolution":
@@ -167,7 +213,7 @@ class _Translation:
             return op.constant(self._array(node, place))
         if source.name in self._channels_last:
             self._channels_last.remove(source.name)
-            self._outputs[source.name] = op.transpose(self._outputs[source.name], [0, 3, 1, 2])
+            self._outputs[source.name] = _planes(self._outputs[source.name])
         return self._outputs[source.name]
 
     def _with_constant(self, node: _Node, constant: Floats) -> tuple[Any, Any]:

@@ -78,4 +78,5 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         names = [reader.text() for _ in range(reader.number("Q"))]
         return dict(zip(names, arrays, strict=True))
     except (ValueError, IndexError, struct.error) as error:
-        raise ClientError(f"{path} is no .params file of MXNet", str(error), "Save the model again") from error
+        why = f"it is no .params file of MXNet: {error}"
+        raise ClientError(f"{path} cannot be loaded", why, "Save the model again") from error

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ..contract import child_environment
 from ..errors import ContainerError, Overloaded, TimeIsOver, WorkerLost
 from . import metrics
+from .protocol import Loaded
 from .settings import ServingSettings
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,8 @@ class Worker:
     def _start(self) -> None:
         ours, theirs = Pipe()
         gpu = self._settings.gpu(self.number)
-        arguments = [str(theirs.fileno()), str(self._settings.compute_threads), *([] if gpu is None else [str(gpu)])]
+        given = theirs.fileno(), self._settings.compute_threads, self._settings.precision
+        arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
         self._connection = ours
         try:
             self._process = subprocess.Popen(
@@ -112,14 +114,16 @@ class Worker:
         # A copy: models come and go meanwhile.
         for name, directory in list(self._dispatcher.models.items()):
             command = "load", name, str(directory), self._settings.preprocessing
-            fault = self._call(command, self._settings.startup_seconds)
-            if fault and not self._settings.multi_model:
+            loaded = self._call(command, self._settings.startup_seconds)
+            if isinstance(loaded, Loaded):
+                self._dispatcher.note(name, loaded)
+            elif self._settings.multi_model:
+                raise WorkerLost(f"it could not load a model again: {loaded}")
+            else:
                 # A restart would not mend it. This is gunicorn's exit code for "the app cannot be loaded", which
                 # ends its master too.
-                logger.error("ClientError: %s", fault)
+                logger.error("ClientError: %s", loaded)
                 os._exit(_APP_LOAD_ERROR)
-            if fault:
-                raise WorkerLost(f"it could not load a model again: {fault}")
         self.ready = True
         logger.info("Worker %d is ready, pid %d", self.number, self._process.pid)
 
@@ -191,6 +195,7 @@ class Dispatcher:
         self._waiting: deque[Task] = deque()
         self._stopping = False
         self._changed = threading.Condition()
+        self._noted: dict[str, Loaded] = {}
         self._workers = [Worker(number, self, settings) for number in range(settings.workers)]
         metrics.QUEUE.set_function(lambda: len(self._waiting))
         metrics.WORKERS_READY.set_function(lambda: sum(worker.ready for worker in self._workers))
@@ -206,6 +211,21 @@ class Dispatcher:
     def ready(self) -> bool:
         """Whether some worker can answer."""
         return any(worker.ready for worker in self._workers)
+
+    def note(self, name: str, loaded: Loaded | None) -> None:
+        """Log what a model is computed with, once, and show it as a metric; None: it is unloaded."""
+        before = self._noted.get(name)
+        if loaded == before:
+            return
+        if before:
+            metrics.ENGINE.remove(name, before.engine, before.precision)
+            del self._noted[name]
+        if loaded:
+            self._noted[name] = loaded
+            metrics.ENGINE.labels(name, loaded.engine, loaded.precision).set(1)
+            fields = {"model": name} if name else {}
+            text = "Computing in %s with %s: %s"
+            logger.info(text, loaded.precision, loaded.engine, loaded.why, extra={"fields": fields})
 
     def submit(self, tasks: list[Task]) -> None:
         """Queue tasks. Raises Overloaded if there is no room for them all: then none is queued."""
