@@ -93,8 +93,8 @@ def translate(
 class Net:
     """A compiled model, for one picture at a time; not for several threads at once."""
 
-    def __init__(self, model: ov.Model, threads: int) -> None:
-        """`threads` compute a picture together."""
+    def __init__(self, model: ov.Model, threads: int, simulated: bool = False) -> None:
+        """`threads` compute a picture together; if `simulated`, values are rounded as for int8 and stay float32."""
         settings = {
             # Never bfloat16, which OpenVINO would take by itself where a CPU has it.
             "INFERENCE_PRECISION_HINT": "f32",
@@ -103,6 +103,7 @@ class Net:
             "NUM_STREAMS": 1,
             # Several workers would all be pinned to the same cores.
             "ENABLE_CPU_PINNING": False,
+            "LP_TRANSFORMS_MODE": not simulated,
         }
         self._request = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
 
@@ -136,6 +137,11 @@ def _bytes(low: float, high: float) -> list[np.float32]:
 
 def _planes(numbers: Any) -> Any:
     return op.transpose(numbers, [0, 3, 1, 2])
+
+
+def is_multi_label(symbol: str) -> bool:
+    """Return whether a net answers each label on its own."""
+    return _nodes(symbol)[-1].op in _SIGMOID
 
 
 def rounded(symbol: str) -> list[str]:
