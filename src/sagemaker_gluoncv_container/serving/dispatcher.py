@@ -7,6 +7,7 @@ backlog, as it happens to servers whose workers each accept connections of their
 
 import logging
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -72,6 +73,7 @@ class Worker:
         self.commands: deque[tuple[tuple[Any, ...], Future[Any]]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
+        self._answers = select.poll()
         self.thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
 
     def _run(self) -> None:
@@ -99,6 +101,9 @@ class Worker:
         given = theirs.fileno(), self._settings.compute_threads, self._settings.precision
         arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
         self._connection = ours
+        # Not the connection's own poll(), which makes a selector each time.
+        self._answers = select.poll()
+        self._answers.register(ours, select.POLLIN)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.worker", *arguments],
@@ -165,7 +170,7 @@ class Worker:
         assert self._process
         try:
             self._connection.send(command)
-            if self._connection.poll(seconds):
+            if self._answers.poll(1000 * seconds):
                 return self._connection.recv()
         except (EOFError, OSError) as error:
             raise WorkerLost(
