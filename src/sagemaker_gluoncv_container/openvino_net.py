@@ -58,7 +58,10 @@ def _nodes(symbol: str) -> list[_Node]:
         _Node(
             node["name"],
             node["op"],
-            {name: _value(text) for name, text in (node.get("attrs") or node.get("param") or {}).items()},
+            {
+                name: _value(text)
+                for name, text in (node.get("attrs") or node.get("attr") or node.get("param") or {}).items()
+            },
             [source for source, *_ in node["inputs"]],
         )
         for node in graph["nodes"]
@@ -215,12 +218,16 @@ class _Translation:
 
     def _source(self, node: _Node, place: int) -> Any:
         source = self._nodes[node.inputs[place]]
-        if source.op == "null" and source.name != "data":
+        if self._is_parameter(node, place):
             return op.constant(self._array(node, place))
         if source.name in self._channels_last:
             self._channels_last.remove(source.name)
             self._outputs[source.name] = _planes(self._outputs[source.name])
         return self._outputs[source.name]
+
+    def _is_parameter(self, node: _Node, place: int) -> bool:
+        source = self._nodes[node.inputs[place]]
+        return source.op == "null" and source.name != "data"
 
     def _with_constant(self, node: _Node, constant: Floats) -> tuple[Any, Any]:
         """Return what a node takes first, and a constant for each of its channels, shaped to go with it."""
@@ -233,7 +240,7 @@ class _Translation:
     def _arithmetic(self, node: _Node) -> Any:
         if node.op.endswith("_scalar"):
             return _ARITHMETIC[node.op](self._source(node, 0), np.float32(node.given["scalar"]))
-        if self._nodes[node.inputs[1]].op == "null":
+        if self._is_parameter(node, 1):
             other = self._array(node, 1)
             if other.ndim == 4 and other.shape[0] == other.shape[2] == other.shape[3] == 1:
                 return _ARITHMETIC[node.op](*self._with_constant(node, other.reshape(-1)))

@@ -40,8 +40,8 @@ class _Reader:
 
     def text(self) -> str:
         length = self.number("Q")
-        self.offset += length
-        return self.buffer[self.offset - length : self.offset].decode()
+        (value,) = self.numbers(f"{length}s")
+        return str(value, "utf-8")
 
     def array(self) -> NDArray[Any]:
         """Return a view of the file, which lives as long as the array does."""
