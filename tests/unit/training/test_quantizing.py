@@ -128,7 +128,7 @@ def test_the_command(folders: Path, model: Path) -> None:
 
 
 def test_the_commands_errors(folders: Path, model: Path, tmp_path: Path) -> None:
-    """What the user can mend ends it with 2 and one line: no model, no pictures, classes that the model does not know."""
+    """What the user can mend ends it with 2: no model, no pictures, classes that the model does not know."""
     (tmp_path / "car").mkdir()
     (tmp_path / "car" / "1.png").write_bytes(next((folders / "train" / "dark").iterdir()).read_bytes())
     train = str(folders / "train")
