@@ -37,6 +37,7 @@ class Predictor:
 
     def _pixels(self, data: bytes) -> Pixels | ContainerError:
         try:
-            return images.for_evaluation(images.decode(data), self._preprocessing)
+            image = images.decode(data, self._preprocessing.decoded_side)
+            return images.for_evaluation(image, self._preprocessing)
         except ContainerError as error:
             return error

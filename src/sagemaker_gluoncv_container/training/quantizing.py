@@ -57,7 +57,8 @@ def from_channels(
 
     def pictures(channel: Listed, most: int) -> Iterator[tuple[Pixels, Floats]]:
         some = Listed(_drawn(channel, most, seed), channel.local)
-        for batch in Batches(some, view, _BATCH, threads, skipped=SkippedPictures(1)).epoch(0):
+        side = preprocessing.decoded_side
+        for batch in Batches(some, view, _BATCH, threads, skipped=SkippedPictures(1), decoded_side=side).epoch(0):
             for planes, label in zip(batch.pixels, batch.labels, strict=True):
                 check(ends)
                 yield np.ascontiguousarray(planes.transpose(1, 2, 0), np.uint8), label
