@@ -97,8 +97,8 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
         )
         loop.fit()
     if loop.kept.answers:
-        seed = hyperparameters.seed
-        quantizing.quantize(paths.model, channels.train, channels.validation, threads, seed, ends)
+        seed, skipped = hyperparameters.seed, loop.train.skipped.reasons
+        quantizing.quantize(paths.model, channels.train, channels.validation, threads, seed, ends, skipped)
     outcome.write_report(paths.output_data, hyperparameters, channels, progress, loop.kept, loop.train.skipped)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,18 @@ _BATCH = 32
 
 
 def quantize(
-    directory: Path, train: Channel, validation: Channel, threads: int, seed: int = 0, ends: Ends = never
+    directory: Path,
+    train: Channel,
+    validation: Channel,
+    threads: int,
+    seed: int = 0,
+    ends: Ends = never,
+    skipped: Mapping[str, str] | None = None,
 ) -> None:
     """Calibrate the model in a directory with training pictures and judge it with validation pictures, and say so.
 
-    Where that cannot be done the model stays in float32, and the log says why.
+    Where that cannot be done the model stays in float32, and the log says why. Pictures that were `skipped` already,
+    by name, are not reported again.
     """
     if not isinstance(train, Listed) or not isinstance(validation, Listed):
         logger.info("int8: left out, because pictures that came through a pipe cannot be had again")
@@ -35,7 +42,7 @@ def quantize(
     began = time.monotonic()
     try:
         check(ends)
-        from_channels(directory, train, validation, threads, seed, ends)
+        from_channels(directory, train, validation, threads, seed, ends, skipped)
         logger.info("int8: time cost=%.3f", time.monotonic() - began)
     except Ended as reason:
         logger.info("int8: left out: %s", reason)
@@ -44,21 +51,29 @@ def quantize(
 
 
 def from_channels(
-    directory: Path, train: Listed, validation: Listed, threads: int, seed: int = 0, ends: Ends = never
+    directory: Path,
+    train: Listed,
+    validation: Listed,
+    threads: int,
+    seed: int = 0,
+    ends: Ends = never,
+    skipped: Mapping[str, str] | None = None,
 ) -> Quantization:
     """Calibrate the model in a directory with some pictures of one channel, and judge it with those of another.
 
     Raises Ended, ContainerError.
     """
     preprocessing = artifact.load(directory).description.preprocessing
+    side = preprocessing.decoded_side
+    unreadable = SkippedPictures(max_bad_fraction=1)
+    unreadable.reasons.update(skipped or {})
 
     def view(image: Image.Image, _: np.random.Generator) -> Pixels:
         return images.for_evaluation(image, preprocessing)
 
     def pictures(channel: Listed, most: int) -> Iterator[tuple[Pixels, Floats]]:
         some = Listed(_drawn(channel, most, seed), channel.local)
-        side = preprocessing.decoded_side
-        for batch in Batches(some, view, _BATCH, threads, skipped=SkippedPictures(1), decoded_side=side).epoch(0):
+        for batch in Batches(some, view, _BATCH, threads, skipped=unreadable, decoded_side=side).epoch(0):
             for planes, label in zip(batch.pixels, batch.labels, strict=True):
                 check(ends)
                 yield np.ascontiguousarray(planes.transpose(1, 2, 0), np.uint8), label
