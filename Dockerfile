@@ -46,14 +46,17 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 COPY requirements/image.lock /tmp/packages.lock
 # Both.
 # One RUN: a file that a later one touches is stored twice. No debugging symbols, because they name pip's folder of the
-# day. Never used here: tests, headers, static archives, and what of GluonCV needs PyTorch or AutoGluon. Bytecode halves
-# the time to start. A tree is copied onto the root, because a single folder would get the date of the copying.
+# day. Never used here: tests, headers, static archives, what of GluonCV needs PyTorch or AutoGluon, and what of OpenVINO
+# is for other devices and formats. Bytecode halves the time to start. A tree is copied onto the root, because a single
+# folder would get the date of the copying.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     set -eu; python3 -m venv /opt/venv; \
     CFLAGS=-g0 /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/packages.lock; \
     cd /opt/venv; rm -rf images include; find . -name __pycache__ -prune -exec rm -r {} +; \
     cd lib/python3.11/site-packages; rm -rf tests mxnet/include gluoncv/auto gluoncv/torch; \
+    (cd openvino; rm -rf cmake frontend include tools torch libs/cache.json libs/*_frontend.so* libs/*_intel_[gn]pu_* \
+    libs/*_auto_plugin.so libs/*_auto_batch_plugin.so libs/*_hetero_plugin.so libs/libopenvino_c.so*); \
     find numpy scipy -type d -name tests -prune -exec rm -r {} +; \
     find . '(' -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' ')' -delete; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(pip|setuptools|pkg_resources)/' .; \

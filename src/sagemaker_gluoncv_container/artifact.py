@@ -4,6 +4,7 @@
     image-classification-symbol.json     the net, from RGB 0-255 to probabilities; normalisation is inside
     model-shapes.json                    the input's name and shape, as AWS's MXNet images read it
     sagemaker-gluoncv.json               what a symbol cannot say: classes, preprocessing, figures of the epoch
+    image-classification-int8.json       ranges with which the net can be computed in int8, and what that costs
 
 The first three are the built-in algorithm's, under its names. AWS's MXNet images call them model-0000.params,
 model-symbol.json and model-shapes.json.
@@ -24,6 +25,8 @@ _MXNET_PREFIX = "model"
 _SYMBOL = f"{_PREFIX}-symbol.json"
 _SHAPES = "model-shapes.json"
 _DESCRIPTION = "sagemaker-gluoncv.json"
+_QUANTIZATION = f"{_PREFIX}-int8.json"
+FLOAT32, INT8 = "float32", "int8"
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,36 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """How a net is computed in int8, and how that compares with float32 on the validation pictures.
+
+    `ranges` are, by the names of layers, the least and the greatest value that their 8 bits stand for. Accuracies and
+    the agreement are shares of `pictures`. `refused` says why int8 is not to be used, None if it may be.
+    """
+
+    params: str
+    ranges: dict[str, tuple[float, float]]
+    pictures: int
+    accuracy_float32: float
+    accuracy_int8: float
+    agreement: float
+    refused: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"accuracy {self.accuracy_int8:.4f} (float32: {self.accuracy_float32:.4f}), the same answer for "
+            f"{self.agreement:.2%} of {self.pictures} validation pictures"
+        )
+
+
+@dataclass(frozen=True)
 class Artifact:
-    """A model directory that can be served."""
+    """A model directory that can be served; `quantization` is None if its weights were never calibrated for int8."""
 
     symbol: Path
     params: Path
     description: Description
+    quantization: Quantization | None = None
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
@@ -70,6 +97,9 @@ def save(
     The weights of the epochs `beside` it stay.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    # It is about other weights.
+    if (directory / _QUANTIZATION).exists():
+        (directory / _QUANTIZATION).unlink()
     pre = description.preprocessing
     content = {"format_version": FORMAT_VERSION, **asdict(description)}
     save_weights(directory, description.epoch, write_params)
@@ -89,6 +119,28 @@ def save_weights(directory: Path, epoch: int, write_params: Callable[[Path], obj
     _write(_params(directory, epoch), write_params)
 
 
+def save_quantization(directory: Path, quantization: Quantization) -> None:
+    """Write beside the weights how they are computed in int8, or why they are not to be."""
+    content = {"format_version": FORMAT_VERSION, **asdict(quantization)}
+    _write(directory / _QUANTIZATION, lambda path: path.write_text(json.dumps(content, indent=2)))
+
+
+def _quantization(directory: Path, params: Path) -> Quantization | None:
+    """Return what is known of int8 for these weights, None if nothing is."""
+    path = directory / _QUANTIZATION
+    if not path.is_file():
+        return None
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        if content.pop("format_version") != FORMAT_VERSION or content["params"] != params.name:
+            return None
+        content["ranges"] = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
+        return Quantization(**content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        do = f"Remove it, and run `sagemaker-gluoncv quantize {directory}` again"
+        raise ClientError(f"{path} is damaged", repr(error), do) from error
+
+
 def _params(directory: Path, epoch: int) -> Path:
     return directory / f"{_PREFIX}-{epoch:04d}.params"
 
@@ -106,8 +158,9 @@ def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact
         if symbol.is_file() and weights:
             description = _description(directory, max(weights))
             changed = _overridden(description.preprocessing, override or {})
-            if description.epoch in weights:
-                return Artifact(symbol, weights[description.epoch], replace(description, preprocessing=changed))
+            if params := weights.get(description.epoch):
+                quantization = _quantization(directory, params)
+                return Artifact(symbol, params, replace(description, preprocessing=changed), quantization)
     found = ", ".join(sorted(path.name for path in directory.glob("*"))) or "nothing"
     pairs = " or ".join(f"{prefix}-symbol.json with {prefix}-NNNN.params" for prefix in (_PREFIX, _MXNET_PREFIX))
     expected = f"{pairs} (of the epoch in {_DESCRIPTION}, if that is there)"

@@ -75,6 +75,7 @@ class TestSuccess:
         epoch = artifact.load(trained.base / "model").description.epoch
         assert sorted(path.name for path in (trained.base / "model").iterdir()) == [
             f"image-classification-{epoch:04d}.params",
+            "image-classification-int8.json",
             "image-classification-symbol.json",
             "model-shapes.json",
             "sagemaker-gluoncv.json",
@@ -93,6 +94,20 @@ class TestSuccess:
         kept = figures(trained.log, "Validation-top_k_accuracy_2")[best]
         assert f"{description.metrics['validation:top_k_accuracy_2']:f}" == kept
 
+    def test_int8(self, trained: Any) -> None:
+        """The int8 form was judged on every validation picture, and one line of the log says what came out."""
+        quantization = artifact.load(trained.base / "model").quantization
+        assert quantization
+        assert quantization.pictures == 37
+        accuracies = list(map(float, figures(trained.log, "Validation-accuracy")))
+        assert quantization.accuracy_float32 == pytest.approx(max(accuracies), abs=1e-6)
+        said = [line.partition("INFO] ")[2] or line.partition("WARNING] ")[2] for line in trained.log.splitlines()]
+        kept, refused = (
+            f"int8: kept, {quantization}",
+            f"int8: refused, the model stays in float32: {quantization.refused}",
+        )
+        assert said.count(refused if quantization.refused else kept) == 1
+
     def test_nothing_else_is_written(self, trained: Any) -> None:
         """Beside the model and the report there is only what the test put there."""
         assert sorted(path.name for path in trained.base.iterdir()) == ["input", "log", "model", "output"]
@@ -106,7 +121,7 @@ def test_mxnets_module_loads_the_artifact(trained: Any, validation_pictures: Pic
     module = mx.mod.Module.load(prefix, loaded.description.epoch)
     with pytest.warns(UserWarning, match="label_shapes"):
         module.bind([(shapes["name"], tuple(shapes["shape"]))], for_training=False)
-    predictor = Predictor(loaded, threads=1)
+    predictor = Predictor(loaded, threads=1, precision="float32")
     for _, data in validation_pictures:
         pixels = images.for_evaluation(images.decode(data), loaded.description.preprocessing)
         batch = mx.nd.array(pixels.transpose(2, 0, 1)[None])
@@ -118,7 +133,7 @@ def test_mxnets_module_loads_the_artifact(trained: Any, validation_pictures: Pic
 def test_predictor_reaches_the_logged_accuracy(trained: Any, validation_pictures: Pictures) -> None:
     """The kept model, loaded anew, is right as often as the log says: batches, pictures and weights agree."""
     loaded = artifact.load(trained.base / "model")
-    predictor = Predictor(loaded, threads=1)
+    predictor = Predictor(loaded, threads=1, precision="float32")
     right = sum(predictor.predict([data]).each[0].argmax() == label for label, data in validation_pictures)
     assert right / 37 == loaded.description.metrics["validation:accuracy"]
 

@@ -2,9 +2,10 @@
 
 import atexit
 import io
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ settings.load_profile("tests")
 _HYPOTHESIS_HOME = tempfile.mkdtemp(prefix="hypothesis-")
 configuration.set_hypothesis_home_dir(_HYPOTHESIS_HOME)
 atexit.register(shutil.rmtree, _HYPOTHESIS_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_log_is_left() -> Iterator[None]:
+    """Remove what a job or a server that ran in this process has set up to log: its stream is that test's."""
+    yield
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.StreamHandler:
+            logging.root.removeHandler(handler)
 
 
 def encode(image: Image.Image, form: str = "PNG", **options: object) -> bytes:

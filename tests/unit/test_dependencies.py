@@ -13,6 +13,7 @@ IMPORTED_AS = {
     "autocfg": "autocfg",
     "matplotlib": "matplotlib",
     "opencv-python": "cv2",
+    "openvino-telemetry": "openvino_telemetry",
     "pandas": "pandas",
     "pywavelets": "pywt",
     "pyyaml": "yaml",
@@ -39,7 +40,7 @@ def test_model_zoo_needs_none_of_them() -> None:
         f"import sys; sys.modules.update({blocked});"
         "import mxnet, gluoncv.model_zoo; gluoncv.model_zoo.get_model('resnet18_v1b', classes=2);"
         "import sagemaker_gluoncv_container.training.loop, sagemaker_gluoncv_container.training.network;"
-        "import sagemaker_gluoncv_container.serving.app"
+        "import sagemaker_gluoncv_container.serving.app, sagemaker_gluoncv_container.serving.engine_openvino"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

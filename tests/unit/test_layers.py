@@ -18,16 +18,18 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"errors"},
-    {"classes", "contract", "devices", "images", "recordio"},
-    {"checks", "hyperparameters"},
+    {"classes", "contract", "devices", "images", "params", "recordio"},
+    {"checks", "hyperparameters", "openvino_net"},
     {"artifact"},
+    {"quantization"},
     {"preparing", "training", "serving"},
+    {"command"},
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Each with the reason why it needs to compute.
 COMPUTING = {
     *(f"training.{name}" for name in ("assembly", "incremental", "kept", "network", "optimization", "precision")),
-    *(f"serving.{name}" for name in ("predictor", "worker")),
+    "serving.engine_mxnet",
 }
 SCRIPTS = [ROOT / "train" / "train", ROOT / "serve" / "serve", ROOT / "serve" / "gunicorn.conf.py"]
 

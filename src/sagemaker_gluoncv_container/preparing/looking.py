@@ -17,8 +17,6 @@ from .settings import Settings
 THUMB_SIDE = 16
 # pHash scales to 32 by itself: from a small picture that is cheap, and Pillow's BOX does not alias.
 _HASH_SIDE = 64
-# A JPEG is decoded at no less than this many times the size that is wanted: Pillow calls it reducing_gap.
-REDUCING_GAP = 2
 _FORMATS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
@@ -97,7 +95,7 @@ def _fit(
         encoded = None
     else:
         side = settings.resize if down else None
-        image = images.decode(data, reduce_to=side and side * REDUCING_GAP)
+        image = images.decode(data, reduce_to=side and side * images.REDUCING_GAP)
         image = scaled(image, size, side)
         encoded = _encoded(image, description.format in _LOSSLESS and not down, settings.quality)
     # reduce() averages whole blocks, which is cheaper than resize() from a large picture.

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -97,6 +98,8 @@ class Format:
         ]
 
 
+# Clients ask in a few ways, thousands of times.
+@functools.lru_cache(maxsize=256)
 def negotiate(accept: str, attributes: str, batch_transform: bool, many: bool) -> Format:
     """Return the format for an Accept header and Custom-Attributes (`classes=true,top_k=3`).
 
@@ -128,7 +131,7 @@ def _pairs(attributes: str) -> dict[str, str]:
 
 def content_type(header: str, body_start: bytes) -> str:
     """Return the type of a body; application/octet-stream is told by its first bytes. Raises UnsupportedContent."""
-    kind = parse_options_header(header)[0].lower()
+    kind = _kind(header)
     if kind not in INPUT_TYPES:
         what = f"Content-Type is {kind}" if kind else "there is no Content-Type"
         raise UnsupportedContent(what, f"this endpoint takes {', '.join(INPUT_TYPES)}", "Say what the body is")
@@ -137,6 +140,11 @@ def content_type(header: str, body_start: bytes) -> str:
     if body_start.startswith(recordio.MAGIC_BYTES):
         return RECORDIO
     return JSON_LINES if body_start.lstrip().startswith(b"{") else PICTURE_TYPES[0]
+
+
+@functools.lru_cache(maxsize=256)
+def _kind(header: str) -> str:
+    return parse_options_header(header)[0].lower()
 
 
 def is_many(kind: str, body_start: bytes) -> bool:

@@ -7,6 +7,7 @@ backlog, as it happens to servers whose workers each accept connections of their
 
 import logging
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from ..contract import child_environment
 from ..errors import ContainerError, Overloaded, TimeIsOver, WorkerLost
 from . import metrics
+from .protocol import Loaded
 from .settings import ServingSettings
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class Worker:
         self.commands: deque[tuple[tuple[Any, ...], Future[Any]]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any] | None = None
+        self._answers = select.poll()
         self.thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
 
     def _run(self) -> None:
@@ -95,8 +98,12 @@ class Worker:
     def _start(self) -> None:
         ours, theirs = Pipe()
         gpu = self._settings.gpu(self.number)
-        arguments = [str(theirs.fileno()), str(self._settings.compute_threads), *([] if gpu is None else [str(gpu)])]
+        given = theirs.fileno(), self._settings.compute_threads, self._settings.precision
+        arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
         self._connection = ours
+        # Not the connection's own poll(), which makes a selector each time.
+        self._answers = select.poll()
+        self._answers.register(ours, select.POLLIN)
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.worker", *arguments],
@@ -112,14 +119,16 @@ class Worker:
         # A copy: models come and go meanwhile.
         for name, directory in list(self._dispatcher.models.items()):
             command = "load", name, str(directory), self._settings.preprocessing
-            fault = self._call(command, self._settings.startup_seconds)
-            if fault and not self._settings.multi_model:
+            loaded = self._call(command, self._settings.startup_seconds)
+            if isinstance(loaded, Loaded):
+                self._dispatcher.note(name, loaded)
+            elif self._settings.multi_model:
+                raise WorkerLost(f"it could not load a model again: {loaded}")
+            else:
                 # A restart would not mend it. This is gunicorn's exit code for "the app cannot be loaded", which
                 # ends its master too.
-                logger.error("ClientError: %s", fault)
+                logger.error("ClientError: %s", loaded)
                 os._exit(_APP_LOAD_ERROR)
-            if fault:
-                raise WorkerLost(f"it could not load a model again: {fault}")
         self.ready = True
         logger.info("Worker %d is ready, pid %d", self.number, self._process.pid)
 
@@ -161,7 +170,7 @@ class Worker:
         assert self._process
         try:
             self._connection.send(command)
-            if self._connection.poll(seconds):
+            if self._answers.poll(1000 * seconds):
                 return self._connection.recv()
         except (EOFError, OSError) as error:
             raise WorkerLost(
@@ -191,6 +200,7 @@ class Dispatcher:
         self._waiting: deque[Task] = deque()
         self._stopping = False
         self._changed = threading.Condition()
+        self._noted: dict[str, Loaded] = {}
         self._workers = [Worker(number, self, settings) for number in range(settings.workers)]
         metrics.QUEUE.set_function(lambda: len(self._waiting))
         metrics.WORKERS_READY.set_function(lambda: sum(worker.ready for worker in self._workers))
@@ -206,6 +216,21 @@ class Dispatcher:
     def ready(self) -> bool:
         """Whether some worker can answer."""
         return any(worker.ready for worker in self._workers)
+
+    def note(self, name: str, loaded: Loaded | None) -> None:
+        """Log what a model is computed with, once, and show it as a metric; None: it is unloaded."""
+        before = self._noted.get(name)
+        if loaded == before:
+            return
+        if before:
+            metrics.ENGINE.remove(name, before.engine, before.precision)
+            del self._noted[name]
+        if loaded:
+            self._noted[name] = loaded
+            metrics.ENGINE.labels(name, loaded.engine, loaded.precision).set(1)
+            fields = {"model": name} if name else {}
+            text = "Computing in %s with %s: %s"
+            logger.info(text, loaded.precision, loaded.engine, loaded.why, extra={"fields": fields})
 
     def submit(self, tasks: list[Task]) -> None:
         """Queue tasks. Raises Overloaded if there is no room for them all: then none is queued."""

@@ -19,6 +19,7 @@ DROPPED = Counter("dropped_total", "Pictures whose client was gone or whose time
 WORKERS_READY = Gauge("workers_ready", "Worker processes that can answer")
 WORKERS_LOST = Counter("workers_lost_total", "Worker processes that died or hung and were replaced")
 MODELS = Gauge("models_loaded", "Loaded models")
+ENGINE = Gauge("engine_info", "1 for what computes a model", ["model", "engine", "precision"])
 
 
 def embed(status: int, seconds: float) -> None:

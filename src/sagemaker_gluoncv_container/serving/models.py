@@ -75,12 +75,14 @@ class Models:
             found = artifact.load(Path(url), self._settings.preprocessing)
             self._make_room(found.params.stat().st_size)
             answers = self.dispatcher.broadcast("load", name, url, self._settings.preprocessing)
-            errors = [error for error in answers if error]
+            errors = [answer for answer in answers if isinstance(answer, ContainerError)]
             if errors:
                 self.dispatcher.broadcast("unload", name)
                 raise ContainerError(errors[0].what, errors[0].why, errors[0].do)
             self._add(name, Path(url))
             self.dispatcher.models[name] = Path(url)
+            for answer in answers:
+                self.dispatcher.note(name, answer)
 
     def _make_room(self, params_bytes: int) -> None:
         each = _MEMORY_FACTOR * self._settings.workers
@@ -104,6 +106,7 @@ class Models:
         del self._loaded[name]
         self.dispatcher.models.pop(name, None)
         self.dispatcher.broadcast("unload", name)
+        self.dispatcher.note(name, None)
         metrics.MODELS.set(len(self._loaded))
 
     def page(self, token: str, limit: int) -> tuple[list[LoadedModel], str | None]:

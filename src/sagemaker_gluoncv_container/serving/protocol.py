@@ -1,12 +1,12 @@
 """What the server and its worker processes say to each other, over one connection a worker.
 
     server -> worker                           worker -> server
-    ("load", name, directory, override)        None, or a ContainerError
+    ("load", name, directory, override)        Loaded, or a ContainerError
     ("unload", name)                           None
     ("ping", "")                               None: it is alive
     ("predict", name, [picture, ...])          Answers
 
-Kept apart from the worker, so that the server can read an answer without importing MXNet.
+Kept apart from the worker, so that the server can read an answer without importing what computes.
 """
 
 from dataclasses import dataclass
@@ -26,3 +26,12 @@ class Answers:
     each: list[Result]
     decode_seconds: float
     compute_seconds: float
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a model is computed with, and why with that."""
+
+    engine: str
+    precision: str
+    why: str

@@ -1,11 +1,12 @@
-"""Starts the model server: checks settings and model, then becomes gunicorn."""
+"""Starts the model server: checks settings and model, then runs gunicorn."""
 
 import logging.config
-import os
 import resource
 import sys
 from pathlib import Path
 from typing import NoReturn
+
+from gunicorn.app import wsgiapp
 
 from .. import artifact, contract, devices
 from ..errors import ClientError
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(gunicorn_config: Path) -> NoReturn:
-    """Replace this process by gunicorn; exit with 2 if the user has to mend something first."""
+    """Run gunicorn to its end; exit with 2 if the user has to mend something first."""
     logging.config.dictConfig(logs.configuration(logging.INFO))
     try:
         settings = ServingSettings.from_environment()
@@ -31,6 +32,6 @@ def main(gunicorn_config: Path) -> NoReturn:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # gunicorn takes our place, and our PID: signals reach it.
-    gunicorn = [sys.executable, "-m", "gunicorn", "--config", str(gunicorn_config)]
-    os.execv(sys.executable, [*gunicorn, f"{__package__}.app:create_app()"])
+    # In this process, whose PID gets the platform's signals, and which has read most of the modules already.
+    sys.argv = ["gunicorn", "--config", str(gunicorn_config), f"{__package__}.app:create_app()"]
+    sys.exit(wsgiapp.run())

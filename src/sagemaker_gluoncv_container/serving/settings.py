@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from .. import contract, devices
 from ..errors import ClientError
+from .engine import PRECISIONS
 
 PORT = "SAGEMAKER_BIND_TO_PORT"
 WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
@@ -28,6 +29,7 @@ DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
 LOG_LEVEL = "SAGEMAKER_CONTAINER_LOG_LEVEL"
 PREPROCESSING = "SAGEMAKER_GLUONCV_PREPROCESSING"
 EMBEDDED_METRICS = "SAGEMAKER_GLUONCV_EMBEDDED_METRICS"
+PRECISION = "SAGEMAKER_GLUONCV_PRECISION"
 COMPUTE_THREADS = "OMP_NUM_THREADS"
 
 T = TypeVar("T")
@@ -60,6 +62,7 @@ class ServingSettings:
     log_level: int
     preprocessing: dict[str, Any]
     embedded_metrics: bool
+    precision: str
     model_dir: Path
 
     @classmethod
@@ -94,6 +97,7 @@ class ServingSettings:
             log_level=read.integer(LOG_LEVEL, 20, 0, 50),
             preprocessing=read.json_object(PREPROCESSING),
             embedded_metrics=read.flag(EMBEDDED_METRICS),
+            precision=read.choice(PRECISION, *PRECISIONS),
             model_dir=contract.Paths.from_environment(read.environ).model,
         )
         if read.faults:

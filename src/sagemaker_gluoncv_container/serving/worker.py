@@ -4,6 +4,8 @@ The connection's end is the worker's end. Signals are the server's business: a w
 server got would lose the requests which the server still wants answered.
 """
 
+import ctypes
+import gc
 import os
 import signal
 import sys
@@ -11,62 +13,76 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import mxnet as mx
-from mxnet.base import MXNetError
-
-from .. import artifact
+from .. import artifact, openvino_net
 from ..errors import ContainerError, ModelNotFound
-from .predictor import Predictor, return_memory, warm_up
-from .protocol import Answers
+from .predictor import Predictor
+from .protocol import Answers, Loaded
 
 _NICENESS = 10
-# What a model from elsewhere makes MXNet raise.
-_LOAD_ERRORS = (MXNetError, OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+# What a model from elsewhere makes an engine raise.
+_LOAD_ERRORS = (RuntimeError, OSError, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 
 def main() -> None:
-    """Serve the connection whose descriptor is the first argument, with as many threads as the second says.
+    """Serve the connection whose descriptor is the first argument.
 
-    A third is the number of the GPU to compute on; without it that is the CPU.
+    The others are how many threads to use, the precision that is asked for, and the number of the GPU to compute on;
+    without it that is the CPU.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Where cores are few, what computes must not keep the front from answering pings and refusing what is too much.
     os.nice(_NICENESS)
-    connection, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
-    context = mx.gpu(int(sys.argv[3])) if len(sys.argv) > 3 else mx.cpu()
-    predictors: dict[str, Predictor] = {}
-    warm_up(context)
+    descriptor, threads, precision, *gpu = sys.argv[1:]
+    connection, models = Connection(int(descriptor)), _Models(int(threads), precision, int(gpu[0]) if gpu else None)
+    if not gpu:
+        # Libraries are read as they are used, which a first model would seem to keep.
+        openvino_net.computes_int8()
+        _return_memory()
     while True:
         try:
-            command, name, *rest = connection.recv()
-            connection.send(_answer(predictors, threads, context, command, name, *rest))
+            connection.send(models.answer(*connection.recv()))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             # The server is gone. Not sys.exit: MXNet's own teardown can hang, and there is nothing to save.
             os._exit(0)
 
 
-def _answer(
-    predictors: dict[str, Predictor], threads: int, context: mx.Context, command: str, name: str, *rest: Any
-) -> Any:
-    if command == "predict":
-        if name in predictors:
-            return predictors[name].predict(*rest)
-        return Answers([ModelNotFound.named(name)] * len(rest[0]), 0, 0)
-    if command == "ping":
+class _Models:
+    """The loaded models, and the answers to the server's commands."""
+
+    def __init__(self, threads: int, precision: str, gpu: int | None) -> None:
+        self._threads, self._precision, self._gpu = threads, precision, gpu
+        self._predictors: dict[str, Predictor] = {}
+
+    def answer(self, command: str, name: str, *rest: Any) -> Any:
+        if command == "predict":
+            if name in self._predictors:
+                return self._predictors[name].predict(*rest)
+            return Answers([ModelNotFound.named(name)] * len(rest[0]), 0, 0)
+        if command == "load":
+            return self._load(name, *rest)
+        if command == "unload" and name in self._predictors:
+            self._predictors.pop(name).engine.close()
+            _return_memory()
         return None
-    if command == "unload":
-        predictors.pop(name, None)
-        return_memory(context)
-        return None
-    directory, preprocessing = rest
-    try:
-        predictors[name] = Predictor(artifact.load(Path(directory), preprocessing), threads, context)
-    except ContainerError as error:
-        return error
-    except _LOAD_ERRORS as error:
-        return ContainerError(f"the model in {directory} cannot be loaded", str(error).strip().splitlines()[-1])
-    return None
+
+    def _load(self, name: str, directory: str, preprocessing: dict[str, Any]) -> Loaded | ContainerError:
+        try:
+            found = artifact.load(Path(directory), preprocessing)
+            predictor = Predictor(found, self._threads, self._precision, self._gpu)
+        except ContainerError as error:
+            return error
+        except _LOAD_ERRORS as error:
+            return ContainerError(f"the model in {directory} cannot be loaded", str(error).strip().splitlines()[-1])
+        self._predictors[name] = predictor
+        _return_memory()
+        return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why)
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system, which glibc would keep: loading frees as much as the net takes."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 if __name__ == "__main__":

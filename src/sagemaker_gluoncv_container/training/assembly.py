@@ -73,7 +73,8 @@ def _batches(hp: Hyperparameters, channels: Channels, progress: Progress, thread
         return images.for_evaluation(image, preprocessing)
 
     def of(channel: Channel, view: View, shuffle: bool) -> Batches:
-        return Batches(channel, view, hp.mini_batch_size, threads, hp.seed, shuffle, skipped)
+        side = preprocessing.decoded_side
+        return Batches(channel, view, hp.mini_batch_size, threads, hp.seed, shuffle, skipped, side)
 
     return of(channels.train, train_view, True), of(channels.validation, validation_view, False)
 

@@ -88,8 +88,13 @@ class Batches:
         seed: int = 0,
         shuffle: bool = False,
         skipped: SkippedPictures | None = None,
+        decoded_side: int | None = None,
     ) -> None:
-        """`view` makes the pixels of a decoded picture; `size` is pictures a batch, the last one may be smaller."""
+        """`view` makes the pixels of a decoded picture; `size` is pictures a batch, the last one may be smaller.
+
+        With `decoded_side`, pixels, a JPEG may be decoded smaller, as in `images.decode`.
+        """
+        self._decoded_side = decoded_side
         self._channel, self._view, self._size, self._threads = channel, view, size, threads
         self._seed, self._shuffle = seed, shuffle
         self.skipped = SkippedPictures() if skipped is None else skipped
@@ -135,7 +140,7 @@ class Batches:
             yield from waiting
 
     def _pixels(self, sample: Sample, seed: tuple[int, int, int]) -> images.Pixels:
-        return self._view(images.decode(sample.read()), np.random.default_rng(seed))
+        return self._view(images.decode(sample.read(), self._decoded_side), np.random.default_rng(seed))
 
     def _assemble(
         self, number: int, samples: list[Sample], pixels: list[Future[images.Pixels]], bad: list[str]

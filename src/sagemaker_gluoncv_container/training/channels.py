@@ -91,6 +91,23 @@ def _in_both(groups: Iterable[Group]) -> list[tuple[str, str]]:
     return pairs
 
 
+def in_folder(folder: Path, num_classes: int, classes: tuple[str, ...] = (), multi_label: bool = False) -> Listed:
+    """Return the pictures of one channel outside of a job: .rec files, or a folder for each of the classes.
+
+    Raises ClientError.
+    """
+    config = ChannelConfig(folder.name)
+    if listing.has_records(folder) or not listing.has_pictures(folder):
+        found = Found(config, listing.records(folder, config), Labelling(multi_label, config.label_format))
+    else:
+        samples, _ = listing.folders(folder, config, classes)
+        found = Found(config, samples, Labelling(multi_label, CLASS_ID))
+    try:
+        return _listed(found, num_classes)
+    except ValueError as error:
+        raise ClientError(f"channel {folder} has a label that the model does not know", str(error)) from error
+
+
 def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) -> dict[str, ChannelConfig]:
     """Return the configuration of each channel; those with lists only if the job has them."""
     lists = [name + LST for name in (TRAIN, VALIDATION) if name + LST in given or paths.channel(name + LST).is_dir()]

@@ -89,13 +89,16 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     contract.set_gpu_defaults(1)
 
     # MXNet reads its environment when it is imported, so not before this line.
-    from . import assembly, outcome
+    from . import assembly, outcome, quantizing
 
     with _events(paths, hyperparameters) as events:
         loop = assembly.loop(
             paths, hyperparameters, channels, progress, threads, checkpoints, state, events=events, ends=ends
         )
         loop.fit()
+    if loop.kept.answers:
+        seed, skipped = hyperparameters.seed, loop.train.skipped.reasons
+        quantizing.quantize(paths.model, channels.train, channels.validation, threads, seed, ends, skipped)
     outcome.write_report(paths.output_data, hyperparameters, channels, progress, loop.kept, loop.train.skipped)
 
 

@@ -51,6 +51,13 @@ TABLE: list[tuple[str, str, Any, list[tuple[str, Any]], list[str]]] = [
     ),
     ("SAGEMAKER_CONTAINER_LOG_LEVEL", "log_level", logging.INFO, [("10", 10), ("50", 50)], ["51", "info"]),
     ("SAGEMAKER_GLUONCV_PREPROCESSING", "preprocessing", {}, [('{"resize": 256}', {"resize": 256})], ["[1]", "resize"]),
+    (
+        "SAGEMAKER_GLUONCV_PRECISION",
+        "precision",
+        "auto",
+        [("auto", "auto"), ("float32", "float32"), ("int8", "int8")],
+        ["bfloat16", "INT8"],
+    ),
     ("SAGEMAKER_GLUONCV_EMBEDDED_METRICS", "embedded_metrics", False, [("true", True)], ["2"]),
     ("OMP_NUM_THREADS", "compute_threads", 1, [("1", 1), ("512", 512)], ["0", "513", "two"]),
 ]

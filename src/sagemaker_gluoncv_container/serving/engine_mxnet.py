@@ -1,0 +1,69 @@
+"""MXNet as an engine: the reference, the GPUs' engine, and the one for nets that the other does not know."""
+
+import gc
+import json
+from collections.abc import Mapping
+
+import mxnet as mx
+import numpy as np
+from mxnet import gluon
+from numpy.typing import NDArray
+
+from .. import images
+from ..artifact import Artifact
+from ..errors import ContainerError
+from ..images import Pixels
+
+Arrays = Mapping[str, mx.nd.NDArray]
+# What ends a symbol that was made for training, and what its output is at inference.
+_OUTPUTS = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.sigmoid}
+
+
+class MXNetEngine:
+    """A net in MXNet, on a CPU fused by oneDNN; a batch is one forward pass."""
+
+    name, precision = "MXNet", "float32"
+
+    def __init__(self, artifact: Artifact, gpu: int | None = None) -> None:
+        """Load the net. `gpu` is the number of the GPU to compute on, None for the CPU."""
+        self._context = mx.cpu() if gpu is None else mx.gpu(gpu)
+        self._preprocessing = artifact.description.preprocessing
+        arrays = mx.nd.load(str(artifact.params))
+        arguments = {name[4:]: array for name, array in arrays.items() if name.startswith("arg:")}
+        auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
+        self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary, self._context)
+
+    def compute(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""
+        batch = np.stack([images.for_network(each, self._preprocessing) for each in pixels])
+        probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
+        return probabilities.reshape(len(batch), -1)
+
+    def close(self) -> None:
+        """Give back what MXNet's pools would keep."""
+        del self._net
+        gc.collect()
+        mx.nd.waitall()
+        if self._context.device_type == "gpu":
+            self._context.empty_cache()
+
+
+def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays, context: mx.Context) -> gluon.SymbolBlock:
+    """Return the net of a symbol, on a CPU fused by oneDNN. Raises ContainerError if a parameter is missing."""
+    if context.device_type == "cpu":
+        symbol = symbol.optimize_for("MKLDNN", arguments, auxiliary)
+    net = gluon.SymbolBlock(symbol, mx.sym.var("data", dtype="float32"))
+    for name, parameter in net.collect_params().items():
+        value = arguments.get(name, auxiliary.get(name))
+        if value is None:
+            raise ContainerError(f"the parameters have no {name}", "the symbol needs it", "Save the model again")
+        parameter._load_init(value, context)
+    net.hybridize(static_alloc=True)
+    return net
+
+
+def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
+    """Return the symbol without the label it was trained with, ending in probabilities."""
+    graph = json.loads(symbol.tojson())
+    last = graph["nodes"][graph["heads"][0][0]]["op"]
+    return _OUTPUTS[last](symbol.get_children()[0]) if last in _OUTPUTS else symbol
