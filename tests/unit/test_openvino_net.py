@@ -75,7 +75,7 @@ def by_mxnet(symbol: mx.sym.Symbol, arrays: dict[str, Any], pixels: Any) -> Any:
     """Return what MXNet answers."""
     heads = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.sigmoid}
     head = heads[json.loads(symbol.tojson())["nodes"][-1]["op"]]
-    # Layer by layer: MXNet's own fusion is wrong where a convolution has a second user ("two users").
+    # Not by bind(), which fuses by itself, and wrongly where a convolution has a second user ("two users").
     net = mx.gluon.SymbolBlock(head(symbol.get_children()[0]), mx.sym.var("data", dtype="float32"))
     for name, parameter in net.collect_params().items():
         parameter._load_init(mx.nd.array(arrays.get(f"arg:{name}", arrays.get(f"aux:{name}"))), mx.cpu())
