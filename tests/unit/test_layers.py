@@ -19,7 +19,8 @@ MODULES = {
 LAYERS = (
     {"errors"},
     {"contract", "devices", "images", "params", "recordio"},
-    {"hyperparameters", "openvino_net"},
+    {"hyperparameters", "translation"},
+    {"openvino_net"},
     {"artifact"},
     {"checks", "quantization"},
     {"preparing", "training", "serving"},
