@@ -18,7 +18,8 @@ from . import artifact, params
 from .artifact import Artifact, Quantization
 from .errors import ContainerError
 from .images import Pixels
-from .openvino_net import Net, Range, computes_int8, is_multi_label, rounded, translate
+from .openvino_net import Net, computes_int8
+from .translation import Range, is_multi_label, rounded, translate
 
 logger = logging.getLogger(__name__)
 

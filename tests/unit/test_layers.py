@@ -19,7 +19,8 @@ MODULES = {
 LAYERS = (
     {"errors"},
     {"classes", "contract", "devices", "images", "params", "recordio"},
-    {"checks", "hyperparameters", "openvino_net"},
+    {"checks", "hyperparameters", "translation"},
+    {"openvino_net"},
     {"artifact"},
     {"quantization"},
     {"preparing", "training", "serving"},

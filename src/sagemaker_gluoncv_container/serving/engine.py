@@ -41,7 +41,7 @@ def load(artifact: Artifact, precision: str = AUTO, threads: int = 1, gpu: int |
     """
     # Each engine is imported by those who use it: MXNet takes seconds and hundreds of megabytes.
     if gpu is None:
-        from ..openvino_net import Untranslatable
+        from ..translation import Untranslatable
         from .engine_openvino import OpenVINOEngine
 
         int8, why = _choice(artifact, precision)

@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import openvino_net, params
+from .. import params
 from ..artifact import FLOAT32, INT8, Artifact
 from ..images import Pixels
+from ..openvino_net import Net
+from ..translation import translate
 
 
 class OpenVINOEngine:
@@ -18,8 +20,8 @@ class OpenVINOEngine:
         self.precision = INT8 if int8 else FLOAT32
         ranges = artifact.quantization.ranges if int8 and artifact.quantization else None
         preprocessing = artifact.description.preprocessing
-        model = openvino_net.translate(artifact.symbol.read_text(), params.read(artifact.params), preprocessing, ranges)
-        self._net = openvino_net.Net(model, threads)
+        model = translate(artifact.symbol.read_text(), params.read(artifact.params), preprocessing, ranges)
+        self._net = Net(model, threads)
 
     def compute(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""

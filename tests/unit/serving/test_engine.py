@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container import artifact, openvino_net
+from sagemaker_gluoncv_container import artifact, openvino_net, translation
 from sagemaker_gluoncv_container.artifact import Artifact, Description, Quantization
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
@@ -128,7 +128,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def with_int8(found: Artifact, refused: str | None = None) -> Artifact:
     """Return an artifact with an int8 form."""
-    ranges = dict.fromkeys(openvino_net.rounded(found.symbol.read_text()), (-3.0, 3.0))
+    ranges = dict.fromkeys(translation.rounded(found.symbol.read_text()), (-3.0, 3.0))
     quantization = Quantization(found.params.name, ranges, 100, 0.9, 0.9, 1.0, refused)
     return Artifact(found.symbol, found.params, found.description, quantization)
 
