@@ -17,7 +17,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/image.lock
 # Of OpenVINO, what a CPU and our own translation need: 88 of 180 MB.
 RUN cd /opt/venv/lib/python3*/site-packages/openvino \
-    && rm -rf cmake frontend include tools torch libs/cache.json libs/*_frontend.so* libs/*_intel_[gn]pu_* \
+    && rm -rf cmake frontend/*/ include tools torch libs/cache.json libs/*_frontend.so* libs/*_intel_[gn]pu_* \
     libs/*_auto_plugin.so libs/*_auto_batch_plugin.so libs/*_hetero_plugin.so libs/libopenvino_c.so* \
     && find . -name '*.pyi' -delete
 # Base weights: those in pretrained/, and of the nets that are named, those that it lacks, from GluonCV's store.
