@@ -55,7 +55,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     CFLAGS=-g0 /opt/venv/bin/pip install --require-hashes --no-deps --no-compile -r /tmp/packages.lock; \
     cd /opt/venv; rm -rf images include; find . -name __pycache__ -prune -exec rm -r {} +; \
     cd lib/python3.11/site-packages; rm -rf tests mxnet/include gluoncv/auto gluoncv/torch; \
-    (cd openvino; rm -rf cmake frontend include tools torch libs/cache.json libs/*_frontend.so* libs/*_intel_[gn]pu_* \
+    (cd openvino; rm -rf cmake frontend/*/ include tools torch libs/cache.json libs/*_frontend.so* libs/*_intel_[gn]pu_* \
     libs/*_auto_plugin.so libs/*_auto_batch_plugin.so libs/*_hetero_plugin.so libs/libopenvino_c.so*); \
     find numpy scipy -type d -name tests -prune -exec rm -r {} +; \
     find . '(' -name '*.a' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyi' ')' -delete; \
