@@ -15,6 +15,7 @@ PARTS = {
     "NCCL": rf"{PACKAGES}/nvidia/nccl",
     "cuFFT, cuRAND, NVRTC and the rest of CUDA": rf"{PACKAGES}/nvidia",
     "NumPy and SciPy": rf"{PACKAGES}/(numpy|scipy)",
+    "OpenVINO": rf"{PACKAGES}/openvino",
     "boto3": rf"{PACKAGES}/(boto|s3transfer)",
     "the other Python packages": "/opt/venv",
     "base weights": "/opt/sagemaker-gluoncv/pretrained",

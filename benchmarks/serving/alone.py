@@ -36,11 +36,11 @@ def costs(model: Path, pictures: list[bytes], batch: int) -> dict[str, float]:
 
     artifact = load(model)
     preprocessing = artifact.description.preprocessing
-    predictor = Predictor(artifact, 1)
+    predictor = Predictor(artifact, 1, os.environ.get("SAGEMAKER_GLUONCV_PRECISION", "auto"))
 
     def decode(some: list[bytes]) -> None:
         for data in some:
-            images.for_network(images.for_evaluation(images.decode(data), preprocessing), preprocessing)
+            images.for_evaluation(images.decode(data, preprocessing.decoded_side), preprocessing)
 
     return {"decode": cpu_ms(decode, pictures, batch), "whole": cpu_ms(predictor.predict, pictures, batch)}
 
