@@ -199,7 +199,9 @@ class Dispatcher:
         self._settings = settings
         self._waiting: deque[Task] = deque()
         self._stopping = False
-        self._changed = threading.Condition()
+        # Two conditions of one lock: those who wait for room must not be woken in place of a worker.
+        lock = threading.RLock()
+        self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
         self._noted: dict[str, Loaded] = {}
         self._workers = [Worker(number, self, settings) for number in range(settings.workers)]
         metrics.QUEUE.set_function(lambda: len(self._waiting))
@@ -232,12 +234,17 @@ class Dispatcher:
             text = "Computing in %s with %s: %s"
             logger.info(text, loaded.precision, loaded.engine, loaded.why, extra={"fields": fields})
 
-    def submit(self, tasks: list[Task]) -> None:
-        """Queue tasks. Raises Overloaded if there is no room for them all: then none is queued."""
+    def submit(self, tasks: list[Task], deadline: float | None = None) -> None:
+        """Queue tasks, all or none; until the deadline (of time.monotonic) wait for room, without one not at all.
+
+        Raises Overloaded if there is no room for them all.
+        """
         with self._changed:
+            if deadline is not None:
+                self._room.wait_for(lambda: self._stopping or self._has_room(tasks), deadline - time.monotonic())
             if self._stopping:
                 raise _stopping()
-            if len(self._waiting) + len(tasks) > self._settings.queue_size:
+            if not self._has_room(tasks):
                 raise Overloaded(
                     f"{len(self._waiting)} pictures wait already",
                     f"the queue holds {self._settings.queue_size}",
@@ -245,6 +252,9 @@ class Dispatcher:
                 )
             self._waiting.extend(tasks)
             self._changed.notify(len(tasks))
+
+    def _has_room(self, tasks: list[Task]) -> bool:
+        return len(self._waiting) + len(tasks) <= self._settings.queue_size
 
     def take(self, worker: Worker) -> list[Task]:
         """Return the next batch, all for one model; none if the worker has something else to see to."""
@@ -258,6 +268,7 @@ class Dispatcher:
                         continue
                     (batch if not batch or task.model == batch[0].model else later).append(task)
                 self._waiting.extendleft(reversed(later))
+                self._room.notify_all()
                 if batch:
                     return batch
                 if worker.commands or self.closed or not self._changed.wait(_HEARTBEAT_SECONDS):
@@ -285,6 +296,7 @@ class Dispatcher:
             self._stopping = True
             while self._waiting:
                 self._waiting.popleft().answer.set_exception(_stopping())
+            self._room.notify_all()
 
     def close(self) -> None:
         """End the workers; called when no request is left."""

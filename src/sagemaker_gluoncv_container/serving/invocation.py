@@ -73,22 +73,24 @@ class Invocations:
         """Yield the results of tasks in order, a bounded number of them queued at a time."""
         ahead = _BATCHES_AHEAD * self._settings.batch_size * self._settings.workers
         window: deque[Task | ContainerError] = deque()
-        for task in tasks:
-            # A request that has pictures in the queue waits for them when it is full; it must not fail half-way.
-            while len(window) >= ahead or not self._submitted(task, may_wait=bool(window)):
+        for number, task in enumerate(tasks):
+            # One that has begun waits when the queue is full, first for its own pictures; it must not fail half-way.
+            while len(window) >= ahead or not self._submitted(task, bool(window), has_begun=number > 0):
                 yield _result(window.popleft(), note)
             window.append(task)
         while window:
             yield _result(window.popleft(), note)
 
-    def _submitted(self, task: Task | ContainerError, may_wait: bool) -> bool:
-        """Queue a task if there is room; raise Overloaded if there is none and nothing to wait for."""
+    def _submitted(self, task: Task | ContainerError, has_others: bool, has_begun: bool) -> bool:
+        """Queue a task. Without room return False if others of the request are in the queue, else wait, or at first
+        raise Overloaded.
+        """
         if isinstance(task, ContainerError):
             return True
         try:
-            self._models.dispatcher.submit([task])
+            self._models.dispatcher.submit([task], task.deadline if has_begun and not has_others else None)
         except Overloaded:
-            if may_wait:
+            if has_others:
                 return False
             raise
         return True

@@ -23,7 +23,7 @@ def server(start: Callable[..., Server]) -> Server:
 def large() -> bytes:
     """Return a picture of 80 megapixels, which keeps a worker busy for a while."""
     buffer = io.BytesIO()
-    Image.new("RGB", (10_000, 8_000), (200, 100, 50)).save(buffer, "JPEG")
+    Image.new("RGB", (10_000, 8_000), (200, 100, 50)).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

@@ -49,7 +49,7 @@ class Pings:
 def server(start: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Server:
     """Return a server of two workers whose net takes long enough that the workers are what bounds its capacity."""
     folder = tmp_path_factory.mktemp("opt-ml")
-    write_model(folder / "model", side=64, channels=64, layers=12)
+    write_model(folder / "model", side=64, channels=64, layers=28)
     return start(2, base=folder, OMP_NUM_THREADS="1")
 
 
