@@ -70,9 +70,10 @@ def test_a_line_of_our_code_pushes_little(image: str, checkout: Path, build: Cal
     assert size_of_top(changed) < SMALL_BYTES
 
 
-def test_builds_of_one_commit_are_equal(build: Callable[..., str]) -> None:
+@pytest.mark.parametrize("image", [IMAGE, IMAGE_GPU])
+def test_builds_of_one_commit_are_equal(image: str, build: Callable[..., str]) -> None:
     """Built again from nothing, from files of other dates and modes, every layer has the digest it had."""
-    assert layers(build(IMAGE, "--no-cache")) == layers(IMAGE)
+    assert layers(build(image, "--no-cache")) == layers(image)
 
 
 def test_both_images_share_debian_and_base_weights() -> None:
