@@ -48,7 +48,7 @@ class Front(ThreadWorker):  # type: ignore[misc]
         for listener in self.sockets:
             # Else the kernel would go on taking connections, which nobody answers.
             listener.close()
-        self.wsgi.extensions["dispatcher"].finish(_FINISH_SECONDS)
+        self.wsgi.extensions["dispatcher"].queue.finish(_FINISH_SECONDS)
 
 
 def _has_more(conn: Any) -> bool:

@@ -12,9 +12,9 @@ from flask import Request, Response
 
 from ..errors import BadRequest, ContainerError, Overloaded, PayloadTooLarge, TimeIsOver, WorkerLost
 from . import codecs, metrics
-from .dispatcher import Answer, Task
 from .models import LoadedModel, Models
 from .protocol import Result
+from .queue import Answer, Task
 from .settings import ServingSettings
 
 logger = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class Invocations:
         if isinstance(task, ContainerError):
             return True
         try:
-            self._models.dispatcher.submit([task], task.deadline if has_begun and not has_others else None)
+            self._models.dispatcher.queue.submit([task], task.deadline if has_begun and not has_others else None)
         except Overloaded:
             if has_others:
                 return False

@@ -1,4 +1,4 @@
-"""What the server and its worker processes say to each other, over one connection a worker.
+"""What the server and its worker processes say to each other, pickled, over one socket a worker.
 
     server -> worker                           worker -> server
     ("load", name, directory, override)        Loaded, or a ContainerError

@@ -7,9 +7,10 @@ server got would lose the requests which the server still wants answered.
 import ctypes
 import gc
 import os
+import pickle
 import signal
+import socket
 import sys
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,17 @@ def main() -> None:
     # Where cores are few, what computes must not keep the front from answering pings and refusing what is too much.
     os.nice(_NICENESS)
     descriptor, threads, precision, *gpu = sys.argv[1:]
-    connection, models = Connection(int(descriptor)), _Models(int(threads), precision, int(gpu[0]) if gpu else None)
+    connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
+    models = _Models(int(threads), precision, int(gpu[0]) if gpu else None)
     if not gpu:
         # Libraries are read as they are used, which a first model would seem to keep.
         openvino_net.computes_int8()
         _return_memory()
     while True:
         try:
-            connection.send(models.answer(*connection.recv()))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+            pickle.dump(models.answer(*pickle.load(connection)), connection, pickle.HIGHEST_PROTOCOL)
+            connection.flush()
+        except (EOFError, pickle.UnpicklingError, BrokenPipeError, ConnectionResetError):
             # The server is gone. Not sys.exit: MXNet's own teardown can hang, and there is nothing to save.
             os._exit(0)
 

@@ -59,12 +59,16 @@ def test_killed_when_idle(one_worker: Server) -> None:
     wait_until(lambda: one_worker.ping() == 200, START_SECONDS, "another worker can answer")
 
 
-def test_hung(one_worker: Server, flower: bytes) -> None:
-    """A worker that does not answer in time is replaced, the log says why, and its request fails with a 5xx."""
+@pytest.mark.parametrize("size", [0, 8 << 20])
+def test_hung(one_worker: Server, flower: bytes, size: int) -> None:
+    """A worker that does not answer in time is replaced, the log says why, and its request fails with a 5xx.
+
+    So it is if the picture is larger than what the socket to the worker holds.
+    """
     assert one_worker.invoke(flower).status == 200
     hung = one_worker.worker_pids()[0]
     os.kill(hung, signal.SIGSTOP)
-    reply = one_worker.invoke(flower)
+    reply = one_worker.invoke(flower + bytes(size))
     assert reply.status in (500, 503)
     assert reply.seconds < TIMEOUT_SECONDS + 1
     wait_until(lambda: log_says(one_worker, f"within {TIMEOUT_SECONDS} s"), WHOLE_AGAIN_SECONDS, "the log says why")

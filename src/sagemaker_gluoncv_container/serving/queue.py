@@ -1,0 +1,126 @@
+"""The pictures that wait for a worker, and the batches in which workers take them.
+
+There is one queue for all workers, so none idles while another has a backlog, as it happens to servers whose workers
+each accept connections of their own. A free worker takes what waits, up to a batch: an idle server adds no delay, and a
+busy one computes together what came in meanwhile.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Overloaded, TimeIsOver
+from . import metrics
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The probabilities of one picture, float32 (classes,), and where its time went, in seconds."""
+
+    probabilities: NDArray[np.float32]
+    queued: float
+    decoding: float
+    computing: float
+    batch: int
+
+
+@dataclass
+class Task:
+    """One picture to be computed. Dropped if, when its turn comes, its time is over or its client gone."""
+
+    model: str
+    picture: bytes
+    deadline: float
+    is_wanted: Callable[[], bool]
+    created: float = field(default_factory=time.monotonic)
+    answer: "Future[Answer]" = field(default_factory=Future)
+
+
+class TaskQueue:
+    """The tasks that wait, at most `size` of them, taken in batches of up to `batch_size`."""
+
+    def __init__(self, size: int, batch_size: int) -> None:
+        self._size, self._batch_size = size, batch_size
+        self._waiting: deque[Task] = deque()
+        self._stopping = False
+        # Two conditions of one lock: those who wait for room must not be woken in place of a worker.
+        lock = threading.RLock()
+        self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
+        metrics.QUEUE.set_function(lambda: len(self._waiting))
+
+    def submit(self, tasks: list[Task], deadline: float | None = None) -> None:
+        """Queue tasks, all or none; until the deadline (of time.monotonic) wait for room, without one not at all.
+
+        Raises Overloaded if there is no room for them all.
+        """
+        with self._changed:
+            if deadline is not None:
+                self._room.wait_for(lambda: self._stopping or self._has_room(tasks), deadline - time.monotonic())
+            if self._stopping:
+                raise _stopping()
+            if not self._has_room(tasks):
+                raise Overloaded(
+                    f"{len(self._waiting)} pictures wait already",
+                    f"the queue holds {self._size}",
+                    "Ask again a little later, or give the endpoint more instances",
+                )
+            self._waiting.extend(tasks)
+            self._changed.notify(len(tasks))
+
+    def _has_room(self, tasks: list[Task]) -> bool:
+        return len(self._waiting) + len(tasks) <= self._size
+
+    def take(self, seconds: float, is_called: Callable[[], bool]) -> list[Task]:
+        """Return the next batch, all for one model; none if there is none in time or the worker is called away."""
+        with self._changed:
+            while True:
+                batch: list[Task] = []
+                later: deque[Task] = deque()
+                while self._waiting and len(batch) < self._batch_size:
+                    task = self._waiting.popleft()
+                    if not _still_wanted(task):
+                        continue
+                    (batch if not batch or task.model == batch[0].model else later).append(task)
+                self._waiting.extendleft(reversed(later))
+                self._room.notify_all()
+                if batch or is_called() or not self._changed.wait(seconds):
+                    return batch
+
+    def wake(self) -> None:
+        """Have every worker that waits look whether it is called away."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def finish(self, seconds: float) -> None:
+        """Have what waits answered within that time; what then still waits is refused."""
+        timer = threading.Timer(seconds, self._refuse_waiting)
+        timer.daemon = True
+        timer.start()
+
+    def _refuse_waiting(self) -> None:
+        with self._changed:
+            self._stopping = True
+            while self._waiting:
+                self._waiting.popleft().answer.set_exception(_stopping())
+            self._room.notify_all()
+
+
+def _stopping() -> Overloaded:
+    return Overloaded("the server is stopping", "there is no time left to answer", "Ask again")
+
+
+def _still_wanted(task: Task) -> bool:
+    if time.monotonic() > task.deadline:
+        task.answer.set_exception(TimeIsOver("the request waited too long", "its time was over before its turn came"))
+    elif not task.is_wanted():
+        task.answer.cancel()
+    else:
+        return True
+    metrics.DROPPED.inc()
+    return False

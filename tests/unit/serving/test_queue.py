@@ -1,0 +1,78 @@
+"""queue: what waits, and the batches in which it is taken."""
+
+import time
+
+import pytest
+
+from sagemaker_gluoncv_container.errors import Overloaded, TimeIsOver
+from sagemaker_gluoncv_container.serving.queue import Task, TaskQueue
+
+SIZE = 6
+BATCH_SIZE = 3
+HEARTBEAT_SECONDS = 1.0
+
+
+@pytest.fixture
+def queue() -> TaskQueue:
+    """Return a queue that no worker takes from."""
+    return TaskQueue(SIZE, BATCH_SIZE)
+
+
+def task(picture: str, model: str = "", seconds: float = 60, is_wanted: bool = True) -> Task:
+    """Return a task with so much time left."""
+    return Task(model, picture.encode(), time.monotonic() + seconds, lambda: is_wanted)
+
+
+def take(queue: TaskQueue, is_called: bool = False) -> str:
+    """Return the pictures of the next batch, one letter each, as a worker would be given them."""
+    return b"".join(each.picture for each in queue.take(HEARTBEAT_SECONDS, lambda: is_called)).decode()
+
+
+def test_batches(queue: TaskQueue) -> None:
+    """What waits is taken in order, up to a batch at a time."""
+    queue.submit([task(letter) for letter in "abcde"])
+    assert [take(queue), take(queue)] == ["abc", "de"]
+
+
+def test_a_batch_is_for_one_model(queue: TaskQueue) -> None:
+    """A batch is for one model; what is for others keeps its place."""
+    queue.submit([task(letter, model) for letter, model in zip("abcdef", "xyxzxy", strict=True)])
+    assert [take(queue) for _ in range(3)] == ["ace", "bf", "d"]
+
+
+def test_a_full_queue(queue: TaskQueue) -> None:
+    """Tasks for which there is no room are refused, all of them, and what waits stays."""
+    queue.submit([task(letter) for letter in "abcd"])
+    with pytest.raises(Overloaded, match="4 pictures wait already. the queue holds 6"):
+        queue.submit([task(letter) for letter in "xyz"])
+    queue.submit([task(letter) for letter in "ef"])
+    assert take(queue) + take(queue) == "abcdef"
+
+
+def test_what_nobody_wants_is_dropped(queue: TaskQueue) -> None:
+    """A task whose time is over or whose client is gone is not computed, and takes no place in a batch."""
+    late, gone = task("l", seconds=-1), task("g", is_wanted=False)
+    queue.submit([late, task("a"), gone, task("b"), task("c")])
+    assert take(queue) == "abc"
+    assert isinstance(late.answer.exception(0), TimeIsOver)
+    assert gone.answer.cancelled()
+
+
+def test_an_idle_worker_is_let_go_now_and_then(queue: TaskQueue) -> None:
+    """With nothing to do take() returns, so that the worker can be asked whether it lives; with a command at once."""
+    assert take(queue) == ""
+    began = time.monotonic()
+    assert take(queue, is_called=True) == ""
+    assert time.monotonic() < began + 0.5
+
+
+def test_stopping(queue: TaskQueue) -> None:
+    """When the time to finish is over, what waits is refused with 503, and so is what comes."""
+    waiting = task("a")
+    queue.submit([waiting])
+    queue.finish(0.05)
+    error = waiting.answer.exception(10)
+    assert isinstance(error, Overloaded)
+    assert error.status == 503
+    with pytest.raises(Overloaded, match="the server is stopping"):
+        queue.submit([task("b")])
