@@ -22,6 +22,11 @@ class Dispatcher:
         self.models = models
         self.queue = TaskQueue(settings.queue_size, settings.batch_size)
         self.closing = threading.Event()
+        # For a picture that comes alone. The first worker measures how many are best, if there is a choice.
+        self.lone_threads = settings.compute_threads
+        self.measured = threading.Event()
+        if settings.lone_threads == settings.compute_threads:
+            self.measured.set()
         self._lock = threading.Lock()
         self._noted: dict[str, Loaded] = {}
         self._feeders = [Feeder(number, self, settings) for number in range(settings.workers)]
@@ -68,6 +73,7 @@ class Dispatcher:
     def close(self) -> None:
         """End the workers; called when no request is left."""
         self.closing.set()
+        self.measured.set()
         self.queue.wake()
         for feeder in self._feeders:
             feeder.thread.join(5)

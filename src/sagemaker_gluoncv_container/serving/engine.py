@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..artifact import FLOAT32, INT8, Artifact
 from ..errors import ClientError
 from ..images import Pixels
+from .protocol import Measured
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,17 @@ class Engine(Protocol):
     def precision(self) -> str:
         """float32 or int8."""
 
-    def compute(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3), RGB."""
+    def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
+        """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3), RGB.
+
+        `alone` if nothing else is being computed: then on the threads for lone pictures.
+        """
+
+    def set_lone_threads(self, threads: int) -> None:
+        """Have lone pictures computed on so many threads."""
+
+    def measure(self, most: int) -> Measured | None:
+        """Find out, and set, on how many threads, at most `most`, lone pictures are best computed; None: no choice."""
 
     def close(self) -> None:
         """Give back what would stay when the object is gone."""

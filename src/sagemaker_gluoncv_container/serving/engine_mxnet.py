@@ -33,11 +33,17 @@ class MXNetEngine:
         auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
         self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary, self._context)
 
-    def compute(self, pixels: Pixels) -> NDArray[np.float32]:
+    def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""
         batch = np.stack([images.for_network(each, self._preprocessing) for each in pixels])
         probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
         return probabilities.reshape(len(batch), -1)
+
+    def set_lone_threads(self, threads: int) -> None:
+        """Nothing: MXNet's threads are the process's."""
+
+    def measure(self, most: int) -> None:
+        """Nothing, as above."""
 
     def close(self) -> None:
         """Give back what MXNet's pools would keep."""

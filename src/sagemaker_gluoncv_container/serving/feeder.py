@@ -11,12 +11,13 @@ import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
+from io import BufferedRWPair
+from typing import TYPE_CHECKING, Any
 
 from ..contract import child_environment
 from ..errors import ContainerError, WorkerLost
 from . import metrics
-from .protocol import Loaded
+from .protocol import Loaded, Measured
 from .queue import Answer, Task
 from .settings import ServingSettings
 
@@ -50,10 +51,12 @@ class Feeder:
         self.commands: deque[tuple[tuple[Any, ...], Future[Any]]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._stream: IO[bytes] | None = None
+        self._stream: BufferedRWPair | None = None
         self.thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
 
     def _run(self) -> None:
+        if self.number:
+            self._dispatcher.measured.wait()
         while not self._dispatcher.closed:
             booted = False
             try:
@@ -66,6 +69,7 @@ class Feeder:
                     metrics.WORKERS_LOST.inc()
             finally:
                 self.ready = False
+                self._dispatcher.measured.set()
                 self._end()
             if not booted:
                 self._dispatcher.closing.wait(_RESTART_SECONDS)
@@ -76,13 +80,14 @@ class Feeder:
         self._socket, theirs = socket.socketpair()
         self._stream = self._socket.makefile("rwb")
         gpu = self._settings.gpu(self.number)
-        given = theirs.fileno(), self._settings.compute_threads, self._settings.precision
+        threads = self._settings.compute_threads
+        given = theirs.fileno(), threads, self._dispatcher.lone_threads, self._settings.precision
         arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", f"{__package__}.worker", *arguments],
                 pass_fds=[theirs.fileno()],
-                env=child_environment(OMP_NUM_THREADS=str(self._settings.compute_threads), **_MEMORY),
+                env=child_environment(OMP_NUM_THREADS=str(threads), **_MEMORY),
                 start_new_session=True,
             )
         except OSError as error:
@@ -105,6 +110,16 @@ class Feeder:
                 os._exit(_APP_LOAD_ERROR)
         self.ready = True
         logger.info("Worker %d is ready, pid %d", self.number, self._process.pid)
+        if not self._dispatcher.measured.is_set():
+            self._measure()
+
+    def _measure(self) -> None:
+        """Have the first worker find out, while it has the cores to itself, on how many a lone picture is computed."""
+        measured = self._call(("measure", "", self._settings.lone_threads), self._settings.startup_seconds)
+        if isinstance(measured, Measured):
+            self._dispatcher.lone_threads = measured.threads
+            logger.info("Threads for a picture that comes alone: %s", measured)
+        self._dispatcher.measured.set()
 
     def _feed(self) -> None:
         while not self._dispatcher.closed:
@@ -115,17 +130,20 @@ class Feeder:
                 except WorkerLost as error:
                     done.set_exception(error)
                     raise
-            elif tasks := self._dispatcher.queue.take(_HEARTBEAT_SECONDS, self._is_called):
-                self._compute(tasks)
+            elif batch := self._dispatcher.queue.take(_HEARTBEAT_SECONDS, self._is_called):
+                try:
+                    self._compute(batch.tasks, batch.alone)
+                finally:
+                    self._dispatcher.queue.done()
             elif not self._is_called():
                 self._call(("ping", ""), min(_PATIENCE_SECONDS, self._settings.timeout_seconds))
 
     def _is_called(self) -> bool:
         return bool(self.commands) or self._dispatcher.closed
 
-    def _compute(self, tasks: list[Task]) -> None:
+    def _compute(self, tasks: list[Task], alone: bool) -> None:
         started = time.monotonic()
-        command = "predict", tasks[0].model, [task.picture for task in tasks]
+        command = "predict", tasks[0].model, [task.picture for task in tasks], alone
         try:
             answers = self._call(command, self._settings.timeout_seconds)
         except WorkerLost as error:

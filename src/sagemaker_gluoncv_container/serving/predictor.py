@@ -25,13 +25,13 @@ class Predictor:
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
         self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8))
 
-    def predict(self, pictures: Sequence[bytes]) -> Answers:
-        """Answer encoded pictures of any size; one that cannot be read fails alone."""
+    def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Answers:
+        """Answer encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""
         started = time.perf_counter()
         pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(self._pixels, pictures))
         decoded = time.perf_counter()
         good = [each for each in pixels if not isinstance(each, ContainerError)]
-        probabilities = iter(self.engine.compute(np.stack(good))) if good else iter(())
+        probabilities = iter(self.engine.compute(np.stack(good), alone)) if good else iter(())
         each = [one if isinstance(one, ContainerError) else next(probabilities) for one in pixels]
         return Answers(each, decoded - started, time.perf_counter() - decoded)
 

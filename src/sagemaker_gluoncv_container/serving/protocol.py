@@ -4,7 +4,8 @@
     ("load", name, directory, override)        Loaded, or a ContainerError
     ("unload", name)                           None
     ("ping", "")                               None: it is alive
-    ("predict", name, [picture, ...])          Answers
+    ("measure", name, most threads)            Measured, None: the engine has no choice
+    ("predict", name, [picture, ...], alone)   Answers
 
 Kept apart from the worker, so that the server can read an answer without importing what computes.
 """
@@ -26,6 +27,19 @@ class Answers:
     each: list[Result]
     decode_seconds: float
     compute_seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The seconds that a picture takes by the number of threads, and on how many one that comes alone is computed."""
+
+    seconds: dict[int, float]
+    threads: int
+
+    def __str__(self) -> str:
+        """Return the figures for the log."""
+        figures = ", ".join(f"{1000 * seconds:.1f} ms with {threads}" for threads, seconds in self.seconds.items())
+        return f"{self.threads} ({figures})"
 
 
 @dataclass(frozen=True)

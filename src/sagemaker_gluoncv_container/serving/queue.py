@@ -42,24 +42,39 @@ class Task:
     answer: "Future[Answer]" = field(default_factory=Future)
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Tasks for one model, to be computed together; `alone` if it is one, none waits, and nothing else is computed."""
+
+    tasks: list[Task]
+    alone: bool
+
+
 class TaskQueue:
     """The tasks that wait, at most `size` of them, taken in batches of up to `batch_size`."""
 
     def __init__(self, size: int, batch_size: int) -> None:
         self._size, self._batch_size = size, batch_size
         self._waiting: deque[Task] = deque()
+        self._computed = 0
         self._stopping = False
-        # Two conditions of one lock: those who wait for room must not be woken in place of a worker.
-        lock = threading.RLock()
-        self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
+        # Conditions of one lock: one for those who wait for room, and one for each idle worker, the last to idle last.
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._idle: list[threading.Condition] = []
         metrics.QUEUE.set_function(lambda: len(self._waiting))
+
+    @property
+    def idle(self) -> int:
+        """How many workers wait for something to do."""
+        return len(self._idle)
 
     def submit(self, tasks: list[Task], deadline: float | None = None) -> None:
         """Queue tasks, all or none; until the deadline (of time.monotonic) wait for room, without one not at all.
 
         Raises Overloaded if there is no room for them all.
         """
-        with self._changed:
+        with self._lock:
             if deadline is not None:
                 self._room.wait_for(lambda: self._stopping or self._has_room(tasks), deadline - time.monotonic())
             if self._stopping:
@@ -71,14 +86,17 @@ class TaskQueue:
                     "Ask again a little later, or give the endpoint more instances",
                 )
             self._waiting.extend(tasks)
-            self._changed.notify(len(tasks))
+            # The worker that was the last to compute: its caches are warm.
+            for _ in range(min(len(tasks), len(self._idle))):
+                self._idle.pop().notify()
 
     def _has_room(self, tasks: list[Task]) -> bool:
         return len(self._waiting) + len(tasks) <= self._size
 
-    def take(self, seconds: float, is_called: Callable[[], bool]) -> list[Task]:
-        """Return the next batch, all for one model; none if there is none in time or the worker is called away."""
-        with self._changed:
+    def take(self, seconds: float, is_called: Callable[[], bool]) -> Batch | None:
+        """Return the next batch, which done() is to follow; None if none comes in time or the worker is called away."""
+        mine = threading.Condition(self._lock)
+        with self._lock:
             while True:
                 batch: list[Task] = []
                 later: deque[Task] = deque()
@@ -89,13 +107,27 @@ class TaskQueue:
                     (batch if not batch or task.model == batch[0].model else later).append(task)
                 self._waiting.extendleft(reversed(later))
                 self._room.notify_all()
-                if batch or is_called() or not self._changed.wait(seconds):
-                    return batch
+                if batch:
+                    self._computed += 1
+                    return Batch(batch, alone=self._computed == 1 and len(batch) == 1 and not self._waiting)
+                if is_called():
+                    return None
+                self._idle.append(mine)
+                if not mine.wait(seconds):
+                    # Nobody has taken it off.
+                    self._idle.remove(mine)
+                    return None
+
+    def done(self) -> None:
+        """Say that a batch is computed."""
+        with self._lock:
+            self._computed -= 1
 
     def wake(self) -> None:
         """Have every worker that waits look whether it is called away."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            while self._idle:
+                self._idle.pop().notify()
 
     def finish(self, seconds: float) -> None:
         """Have what waits answered within that time; what then still waits is refused."""
@@ -104,7 +136,7 @@ class TaskQueue:
         timer.start()
 
     def _refuse_waiting(self) -> None:
-        with self._changed:
+        with self._lock:
             self._stopping = True
             while self._waiting:
                 self._waiting.popleft().answer.set_exception(_stopping())

@@ -48,6 +48,7 @@ class ServingSettings:
     workers: int
     gpus: int
     compute_threads: int
+    lone_threads: int
     timeout_seconds: int
     startup_seconds: int
     queue_size: int
@@ -78,11 +79,15 @@ class ServingSettings:
         payload_mb = read.integer(MAX_PAYLOAD, 25, 0, _CHUNKED_MB)
         # Two a worker: one is computed while the next comes in.
         transforms = read.integer(MAX_CONCURRENT_TRANSFORMS, min(2 * workers, _TRANSFORM_MB), 1, _TRANSFORM_MB)
+        compute_threads = read.integer(COMPUTE_THREADS, max(1, math.floor(cpus / workers)), 1, 512)
+        # One model, on the CPU, and nobody said how many threads: a picture that comes alone may have all the cores.
+        spread = not gpus and not multi_model and not read.text(COMPUTE_THREADS, "")
         settings = cls(
             port=read.integer(PORT, 8080, 1, 65535),
             workers=workers,
             gpus=gpus,
-            compute_threads=read.integer(COMPUTE_THREADS, max(1, math.floor(cpus / workers)), 1, 512),
+            compute_threads=compute_threads,
+            lone_threads=max(compute_threads, math.floor(cpus)) if spread else compute_threads,
             timeout_seconds=read.integer(TIMEOUT, 60, 1, 3600),
             startup_seconds=read.integer(STARTUP_TIMEOUT, 300, 1, 3600),
             queue_size=read.integer(QUEUE_SIZE, 256, 1, 10_000),

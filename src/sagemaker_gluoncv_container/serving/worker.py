@@ -27,16 +27,16 @@ _LOAD_ERRORS = (RuntimeError, OSError, ValueError, TypeError, LookupError, Attri
 def main() -> None:
     """Serve the connection whose descriptor is the first argument.
 
-    The others are how many threads to use, the precision that is asked for, and the number of the GPU to compute on;
-    without it that is the CPU.
+    The others are how many threads to use, how many for a picture that comes alone, the precision that is asked for,
+    and the number of the GPU to compute on; without it that is the CPU.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Where cores are few, what computes must not keep the front from answering pings and refusing what is too much.
     os.nice(_NICENESS)
-    descriptor, threads, precision, *gpu = sys.argv[1:]
+    descriptor, threads, lone_threads, precision, *gpu = sys.argv[1:]
     connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
-    models = _Models(int(threads), precision, int(gpu[0]) if gpu else None)
+    models = _Models(int(threads), int(lone_threads), precision, int(gpu[0]) if gpu else None)
     if not gpu:
         # Libraries are read as they are used, which a first model would seem to keep.
         openvino_net.computes_int8()
@@ -53,8 +53,8 @@ def main() -> None:
 class _Models:
     """The loaded models, and the answers to the server's commands."""
 
-    def __init__(self, threads: int, precision: str, gpu: int | None) -> None:
-        self._threads, self._precision, self._gpu = threads, precision, gpu
+    def __init__(self, threads: int, lone_threads: int, precision: str, gpu: int | None) -> None:
+        self._threads, self._lone_threads, self._precision, self._gpu = threads, lone_threads, precision, gpu
         self._predictors: dict[str, Predictor] = {}
 
     def answer(self, command: str, name: str, *rest: Any) -> Any:
@@ -64,6 +64,10 @@ class _Models:
             return Answers([ModelNotFound.named(name)] * len(rest[0]), 0, 0)
         if command == "load":
             return self._load(name, *rest)
+        if command == "measure":
+            measured = self._predictors[name].engine.measure(*rest)
+            _return_memory()
+            return measured
         if command == "unload" and name in self._predictors:
             self._predictors.pop(name).engine.close()
             _return_memory()
@@ -77,6 +81,7 @@ class _Models:
             return error
         except _LOAD_ERRORS as error:
             return ContainerError(f"the model in {directory} cannot be loaded", str(error).strip().splitlines()[-1])
+        predictor.engine.set_lone_threads(self._lone_threads)
         self._predictors[name] = predictor
         _return_memory()
         return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why)

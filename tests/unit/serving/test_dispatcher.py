@@ -44,6 +44,6 @@ def test_each_worker_is_told_its_gpu(settings: Callable[..., ServingSettings], m
     given = replace(settings(), workers=3, compute_threads=2)
     names = [f"worker-{number}" for number in range(3)]
     assert started_with(monkeypatch, replace(given, gpus=2)) == dict(
-        zip(names, (["2", "auto", "0"], ["2", "auto", "1"], ["2", "auto", "0"]), strict=True)
+        zip(names, (["2", "2", "auto", "0"], ["2", "2", "auto", "1"], ["2", "2", "auto", "0"]), strict=True)
     )
-    assert started_with(monkeypatch, given) == dict.fromkeys(names, ["2", "auto"])
+    assert started_with(monkeypatch, given) == dict.fromkeys(names, ["2", "2", "auto"])

@@ -104,6 +104,23 @@ def test_the_engines_agree(net: str, tmp_path: Path) -> None:
     assert np.ptp(expected, axis=0).max() > 10 * TOLERANCE
 
 
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_threads_for_a_lone_picture(tmp_path: Path, most: int) -> None:
+    """measure() tries one thread, then twice as many while that helps; what it keeps gives the same answers."""
+    found = made(tmp_path / "model", **NETS["50"])
+    loaded, _ = engine.load(found, threads=1)
+    measured = loaded.measure(most)
+    assert measured
+    assert list(measured.seconds) in ([1, 2, 3][:most], [1, 2])
+    assert measured.threads in measured.seconds
+    assert measured.seconds[measured.threads] == min(measured.seconds[n] for n in (1, measured.threads))
+    picture = pixels(found.description.preprocessing)[:1]
+    expected = loaded.compute(picture)
+    assert (loaded.compute(picture, alone=True) == expected).all()
+    loaded.set_lone_threads(most)
+    assert (loaded.compute(picture, alone=True) == expected).all()
+
+
 def test_a_net_that_only_mxnet_knows(tmp_path: Path) -> None:
     """A net with a layer that is not translated is computed by MXNet, and the reason says which layer."""
     net = mx.sym.LRN(mx.sym.var("data"), nsize=3, name="lrn")

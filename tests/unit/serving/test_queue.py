@@ -1,5 +1,6 @@
 """queue: what waits, and the batches in which it is taken."""
 
+import threading
 import time
 
 import pytest
@@ -25,7 +26,8 @@ def task(picture: str, model: str = "", seconds: float = 60, is_wanted: bool = T
 
 def take(queue: TaskQueue, is_called: bool = False) -> str:
     """Return the pictures of the next batch, one letter each, as a worker would be given them."""
-    return b"".join(each.picture for each in queue.take(HEARTBEAT_SECONDS, lambda: is_called)).decode()
+    batch = queue.take(HEARTBEAT_SECONDS, lambda: is_called)
+    return b"".join(task.picture for task in batch.tasks).decode() if batch else ""
 
 
 def test_batches(queue: TaskQueue) -> None:
@@ -76,3 +78,45 @@ def test_stopping(queue: TaskQueue) -> None:
     assert error.status == 503
     with pytest.raises(Overloaded, match="the server is stopping"):
         queue.submit([task("b")])
+
+
+def test_alone(queue: TaskQueue) -> None:
+    """A task is alone if it is the only one of its batch, none waits, and no other batch is being computed."""
+
+    def is_alone() -> bool:
+        batch = queue.take(HEARTBEAT_SECONDS, lambda: False)
+        assert batch
+        return batch.alone
+
+    queue.submit([task("a")])
+    assert is_alone()
+    queue.submit([task("b")])
+    assert not is_alone()
+    queue.done()
+    queue.done()
+    queue.submit([task("c"), task("d", model="other")])
+    assert [is_alone(), is_alone()] == [False, False]
+    queue.done()
+    queue.done()
+    queue.submit([task("e"), task("f")])
+    assert not is_alone()
+
+
+def test_the_last_worker_to_idle_is_the_next_to_work(queue: TaskQueue) -> None:
+    """Of several idle workers the one that computed last gets the next task, so that the others' cores can sleep."""
+    taken: list[str] = []
+
+    def worker(name: str) -> None:
+        if queue.take(30, lambda: False):
+            taken.append(name)
+
+    workers = [threading.Thread(target=worker, args=(name,)) for name in ("first", "second")]
+    for count, each in enumerate(workers, 1):
+        each.start()
+        deadline = time.monotonic() + 10
+        while queue.idle < count and time.monotonic() < deadline:
+            time.sleep(0.001)
+    for each, letter in zip(reversed(workers), "ab", strict=True):
+        queue.submit([task(letter)])
+        each.join(10)
+    assert taken == ["second", "first"]

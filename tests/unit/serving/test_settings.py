@@ -127,6 +127,23 @@ def test_threads_fit_to_workers_that_are_asked_for(
     assert (found.compute_threads + 1) * workers > cpus
 
 
+@pytest.mark.parametrize(
+    ("variables", "lone"),
+    [
+        ({}, 16),
+        ({"SAGEMAKER_MODEL_SERVER_WORKERS": "1"}, 16),
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "4"}, 4),
+    ],
+)
+def test_threads_for_a_lone_picture(
+    settings: Read, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], lone: int
+) -> None:
+    """It may have all the CPUs, but not if the threads are given, nor where many nets would each be compiled twice."""
+    monkeypatch.setattr(contract, "cpu_count", lambda: 16.0)
+    assert settings(**variables).lone_threads == lone
+
+
 def test_one_worker_holds_many_models(settings: Read) -> None:
     """In a multi-model server one worker has all the CPUs, because each would hold every model."""
     found = settings(SAGEMAKER_MULTI_MODEL="true")
