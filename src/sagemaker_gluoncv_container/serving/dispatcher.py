@@ -20,7 +20,7 @@ class Dispatcher:
 
     def __init__(self, settings: ServingSettings, models: dict[str, Path]) -> None:
         self.models = models
-        self.queue = TaskQueue(settings.queue_size, settings.batch_size)
+        self.queue = TaskQueue(settings.queue_size, settings.batch_size, settings.workers)
         self.closing = threading.Event()
         # For a picture that comes alone. The first worker measures how many are best, if there is a choice.
         self.lone_threads = settings.compute_threads

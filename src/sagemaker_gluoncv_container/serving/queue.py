@@ -1,10 +1,11 @@
 """The pictures that wait for a worker, and the batches in which workers take them.
 
 There is one queue for all workers, so none idles while another has a backlog, as it happens to servers whose workers
-each accept connections of their own. A free worker takes what waits, up to a batch: an idle server adds no delay, and a
-busy one computes together what came in meanwhile.
+each accept connections of their own. A free worker takes its share of what waits, up to a batch: an idle server adds no
+delay, and a busy one computes together what came in meanwhile.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -51,10 +52,10 @@ class Batch:
 
 
 class TaskQueue:
-    """The tasks that wait, at most `size` of them, taken in batches of up to `batch_size`."""
+    """The tasks that wait, at most `size` of them, taken by so many workers in batches of up to `batch_size`."""
 
-    def __init__(self, size: int, batch_size: int) -> None:
-        self._size, self._batch_size = size, batch_size
+    def __init__(self, size: int, batch_size: int, workers: int) -> None:
+        self._size, self._batch_size, self._workers = size, batch_size, workers
         self._waiting: deque[Task] = deque()
         self._computed = 0
         self._stopping = False
@@ -100,7 +101,9 @@ class TaskQueue:
             while True:
                 batch: list[Task] = []
                 later: deque[Task] = deque()
-                while self._waiting and len(batch) < self._batch_size:
+                # More than a share would make the last of it wait for the first, while other workers come free.
+                share = math.ceil(len(self._waiting) / max(1, self._workers))
+                while self._waiting and len(batch) < min(share, self._batch_size):
                     task = self._waiting.popleft()
                     if not _still_wanted(task):
                         continue

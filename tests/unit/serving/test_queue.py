@@ -16,7 +16,7 @@ HEARTBEAT_SECONDS = 1.0
 @pytest.fixture
 def queue() -> TaskQueue:
     """Return a queue that no worker takes from."""
-    return TaskQueue(SIZE, BATCH_SIZE)
+    return TaskQueue(SIZE, BATCH_SIZE, workers=1)
 
 
 def task(picture: str, model: str = "", seconds: float = 60, is_wanted: bool = True) -> Task:
@@ -34,6 +34,13 @@ def test_batches(queue: TaskQueue) -> None:
     """What waits is taken in order, up to a batch at a time."""
     queue.submit([task(letter) for letter in "abcde"])
     assert [take(queue), take(queue)] == ["abc", "de"]
+
+
+def test_a_share_for_each_worker() -> None:
+    """A worker leaves to the others their share of what waits."""
+    queue = TaskQueue(SIZE, BATCH_SIZE, workers=2)
+    queue.submit([task(letter) for letter in "abcde"])
+    assert [take(queue) for _ in range(4)] == ["abc", "d", "e", ""]
 
 
 def test_a_batch_is_for_one_model(queue: TaskQueue) -> None:
