@@ -18,7 +18,7 @@ from . import artifact, params
 from .artifact import Artifact, Quantization
 from .errors import ContainerError
 from .images import Pixels
-from .openvino_net import Net, computes_int8
+from .openvino_net import Net
 from .translation import Range, is_multi_label, rounded, translate
 
 logger = logging.getLogger(__name__)
@@ -43,9 +43,8 @@ class _Rounding:
         self.layers = rounded(self._symbol)
 
     def net(self, ranges: dict[str, Range] | None = None, watched: Sequence[str] = ()) -> Net:
-        """Return the net in int8 with these ranges, else in float32; on a CPU that cannot, int8 is simulated."""
-        model = translate(self._symbol, self._arrays, self._preprocessing, ranges, watched)
-        return Net(model, self._threads, simulated=bool(ranges) and not computes_int8())
+        """Return the net in int8 with these ranges, else in float32."""
+        return Net(translate(self._symbol, self._arrays, self._preprocessing, ranges, watched), self._threads)
 
     def calibrate(self, pictures: Sequence[Pixels]) -> dict[str, Range]:
         """Return the ranges with which the answers to the pictures are nearest to those of float32."""

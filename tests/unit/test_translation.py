@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sagemaker_gluoncv_container.errors import ContainerError
 from sagemaker_gluoncv_container.images import Preprocessing
-from sagemaker_gluoncv_container.openvino_net import Net, computes_int8
+from sagemaker_gluoncv_container.openvino_net import Net
 from sagemaker_gluoncv_container.translation import Untranslatable, rounded, translate
 
 SIDE = Preprocessing(12, 9, None)
@@ -168,9 +168,8 @@ def test_rounding() -> None:
     assert rounded(text) == ["r"]
     watched = Net(translate(text, arrays, SIDE, watched=["r"]), 1)(pixels())
     ranges = {"r": (0.0, float(watched[1].max()))}
-    for simulated in (False, True) if computes_int8() else (True,):
-        int8 = Net(translate(text, arrays, SIDE, ranges), 1, simulated)(pixels())[0]
-        assert 0 < np.abs(int8 - watched[0]).max() < 0.02
+    int8 = Net(translate(text, arrays, SIDE, ranges), 1)(pixels())[0]
+    assert 0 < np.abs(int8 - watched[0]).max() < 0.02
 
 
 def test_symbols_of_before_mxnet_1() -> None:

@@ -38,8 +38,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
     models = _Models(int(threads), int(lone_threads), precision, int(gpu[0]) if gpu else None)
     if not gpu:
-        # Libraries are read as they are used, which a first model would seem to keep.
-        openvino_net.computes_int8()
+        openvino_net.read_libraries()
         _return_memory()
     while True:
         try:

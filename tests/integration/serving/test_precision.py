@@ -8,7 +8,7 @@ import pytest
 from draw_pictures import CLASSES, draw
 from model_server import Server, serve, write_model
 
-from sagemaker_gluoncv_container import artifact, images, openvino_net, quantization
+from sagemaker_gluoncv_container import artifact, images, quantization
 from sagemaker_gluoncv_container.serving.engine_openvino import OpenVINOEngine
 
 # oneDNN's names of what a CPU may be taken for, from one without VNNI and AMX to the oldest.
@@ -40,34 +40,28 @@ def chosen(server: Server) -> tuple[str, str]:
 
 
 def test_precisions(start: Callable[..., Server], calibrated: Path, flower: bytes) -> None:
-    """`auto` computes in int8 if the CPU can, `float32` never; the answers are near."""
+    """`auto` computes in int8 if that passed, `float32` never; the answers are near."""
     auto = start(2, base=calibrated)
     float32 = start(1, base=calibrated, SAGEMAKER_GLUONCV_PRECISION="float32")
-    can = openvino_net.computes_int8()
-    assert chosen(auto) == ("OpenVINO", "int8" if can else "float32")
+    assert chosen(auto) == ("OpenVINO", "int8")
     assert chosen(float32) == ("OpenVINO", "float32")
     one, other = auto.invoke(flower).json, float32.invoke(flower).json
-    assert (one != other) == can
+    assert one != other
     assert one == pytest.approx(other, abs=0.02)
 
 
 @pytest.mark.parametrize("instructions", OLDER)
 def test_older_cpus(start: Callable[..., Server], calibrated: Path, flower: bytes, instructions: str) -> None:
-    """On a CPU without VNNI and AMX `auto` computes in float32, with the answers of float32, and no worker dies."""
+    """On a CPU without VNNI and AMX `auto` computes in int8, too, with the same answers, and no worker dies."""
     server = start(1, base=calibrated, ONEDNN_MAX_CPU_ISA=instructions)
-    newer = start(1, base=calibrated, SAGEMAKER_GLUONCV_PRECISION="float32")
-    assert chosen(server) == ("OpenVINO", "float32")
+    newer = start(1, base=calibrated)
+    assert chosen(server) == ("OpenVINO", "int8")
     assert server.invoke(flower).json == pytest.approx(newer.invoke(flower).json, abs=1e-5)
     assert server.metrics()["workers_lost_total"] == 0
 
 
-def test_int8_that_cannot_be_had(base: Path, calibrated: Path) -> None:
-    """int8 that is asked for ends the server at start, and says why, if the model or the CPU lacks it."""
-    without = serve(base, SAGEMAKER_GLUONCV_PRECISION="int8")
-    older = serve(calibrated, SAGEMAKER_GLUONCV_PRECISION="int8", ONEDNN_MAX_CPU_ISA="AVX2")
-    for ended, why in (
-        (without, "the model was not calibrated for int8"),
-        (older, "this CPU has no instructions for int8"),
-    ):
-        assert ended.returncode
-        assert f"ClientError: int8 is asked for. {why}" in ended.stdout
+def test_int8_that_cannot_be_had(base: Path) -> None:
+    """int8 that is asked for ends the server at start, and says why, if the model lacks it."""
+    ended = serve(base, SAGEMAKER_GLUONCV_PRECISION="int8")
+    assert ended.returncode
+    assert "ClientError: int8 is asked for. the model was not calibrated for int8" in ended.stdout

@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container import artifact, openvino_net, translation
+from sagemaker_gluoncv_container import artifact, translation
 from sagemaker_gluoncv_container.artifact import Artifact, Description, Quantization
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
@@ -150,10 +150,9 @@ def with_int8(found: Artifact, refused: str | None = None) -> Artifact:
     return Artifact(found.symbol, found.params, found.description, quantization)
 
 
-def test_the_choice(small: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`auto` takes int8 where it passed and the CPU has the instructions, else float32; each says why."""
+def test_the_choice(small: Artifact) -> None:
+    """`auto` takes int8 where it passed, else float32; each says why."""
     passed, refused = with_int8(small), with_int8(small, "it loses too much")
-    monkeypatch.setattr(openvino_net, "computes_int8", lambda: True)
     chosen = {
         (name, asked): engine.load(found, asked)
         for name, found in (("none", small), ("passed", passed), ("refused", refused))
@@ -171,12 +170,8 @@ def test_the_choice(small: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
     assert chosen["passed", "float32"][1] == "as asked for"
 
 
-def test_int8_that_cannot_be_had(small: Artifact, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_that_cannot_be_had(small: Artifact) -> None:
     """int8 that is asked for and cannot be had is an error that says why, and what to do."""
     for found, why in ((small, "was not calibrated"), (with_int8(small, "it loses"), "it loses")):
         with pytest.raises(ClientError, match=f"{why}.*sagemaker-gluoncv quantize"):
             engine.load(found, "int8")
-    monkeypatch.setattr(openvino_net, "computes_int8", lambda: False)
-    with pytest.raises(ClientError, match="no instructions for int8"):
-        engine.load(with_int8(small), "int8")
-    assert engine.load(with_int8(small))[0].precision == "float32"
