@@ -35,11 +35,6 @@ class Dispatcher:
             feeder.thread.start()
 
     @property
-    def closed(self) -> bool:
-        """Whether close() was called."""
-        return self.closing.is_set()
-
-    @property
     def ready(self) -> bool:
         """Whether some worker can answer."""
         return any(feeder.ready for feeder in self._feeders)

@@ -12,17 +12,15 @@ from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from io import BufferedRWPair
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ..contract import child_environment
 from ..errors import ContainerError, WorkerLost
 from . import metrics
 from .protocol import Loaded, Measured
-from .queue import Answer, Task
+from .queue import Answer, Task, TaskQueue
 from .settings import ServingSettings
-
-if TYPE_CHECKING:
-    from .dispatcher import Dispatcher
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +40,24 @@ _MEMORY = {
 }
 
 
+class Owner(Protocol):
+    """What the feeders share; the dispatcher has it."""
+
+    queue: TaskQueue
+    models: dict[str, Path]
+    closing: threading.Event
+    measured: threading.Event
+    lone_threads: int
+
+    def note(self, name: str, loaded: Loaded | None) -> None:
+        """Take down what a model is computed with."""
+
+
 class Feeder:
     """A worker process and the thread that feeds it. `commands`, with their answers to come, go before pictures."""
 
-    def __init__(self, number: int, dispatcher: "Dispatcher", settings: ServingSettings) -> None:
-        self.number, self._dispatcher, self._settings = number, dispatcher, settings
+    def __init__(self, number: int, owner: Owner, settings: ServingSettings) -> None:
+        self.number, self._owner, self._settings = number, owner, settings
         self.ready = False
         self.commands: deque[tuple[tuple[Any, ...], Future[Any]]] = deque()
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,23 +67,23 @@ class Feeder:
 
     def _run(self) -> None:
         if self.number:
-            self._dispatcher.measured.wait()
-        while not self._dispatcher.closed:
+            self._owner.measured.wait()
+        while not self._owner.closing.is_set():
             booted = False
             try:
                 self._start()
                 booted = True
                 self._feed()
             except WorkerLost as error:
-                if not self._dispatcher.closed:
+                if not self._owner.closing.is_set():
                     logger.error("Worker %d is lost and is replaced: %s", self.number, error)
                     metrics.WORKERS_LOST.inc()
             finally:
                 self.ready = False
-                self._dispatcher.measured.set()
+                self._owner.measured.set()
                 self._end()
             if not booted:
-                self._dispatcher.closing.wait(_RESTART_SECONDS)
+                self._owner.closing.wait(_RESTART_SECONDS)
         while self.commands:
             self.commands.popleft()[1].set_exception(WorkerLost("the server is stopping"))
 
@@ -81,7 +92,7 @@ class Feeder:
         self._stream = self._socket.makefile("rwb")
         gpu = self._settings.gpu(self.number)
         threads = self._settings.compute_threads
-        given = theirs.fileno(), threads, self._dispatcher.lone_threads, self._settings.precision
+        given = theirs.fileno(), threads, self._owner.lone_threads, self._settings.precision
         arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
         try:
             self._process = subprocess.Popen(
@@ -96,11 +107,11 @@ class Feeder:
             theirs.close()
         self._call(("ping", ""), self._settings.startup_seconds)
         # A copy: models come and go meanwhile.
-        for name, directory in list(self._dispatcher.models.items()):
+        for name, directory in list(self._owner.models.items()):
             command = "load", name, str(directory), self._settings.preprocessing
             loaded = self._call(command, self._settings.startup_seconds)
             if isinstance(loaded, Loaded):
-                self._dispatcher.note(name, loaded)
+                self._owner.note(name, loaded)
             elif self._settings.multi_model:
                 raise WorkerLost(f"it could not load a model again: {loaded}")
             else:
@@ -110,19 +121,19 @@ class Feeder:
                 os._exit(_APP_LOAD_ERROR)
         self.ready = True
         logger.info("Worker %d is ready, pid %d", self.number, self._process.pid)
-        if not self._dispatcher.measured.is_set():
+        if not self._owner.measured.is_set():
             self._measure()
 
     def _measure(self) -> None:
         """Have the first worker find out, while it has the cores to itself, on how many a lone picture is computed."""
         measured = self._call(("measure", "", self._settings.lone_threads), self._settings.startup_seconds)
         if isinstance(measured, Measured):
-            self._dispatcher.lone_threads = measured.threads
+            self._owner.lone_threads = measured.threads
             logger.info("Threads for a picture that comes alone: %s", measured)
-        self._dispatcher.measured.set()
+        self._owner.measured.set()
 
     def _feed(self) -> None:
-        while not self._dispatcher.closed:
+        while not self._owner.closing.is_set():
             if self.commands:
                 command, done = self.commands.popleft()
                 try:
@@ -130,16 +141,16 @@ class Feeder:
                 except WorkerLost as error:
                     done.set_exception(error)
                     raise
-            elif batch := self._dispatcher.queue.take(_HEARTBEAT_SECONDS, self._is_called):
+            elif batch := self._owner.queue.take(_HEARTBEAT_SECONDS, self._is_called):
                 try:
                     self._compute(batch.tasks, batch.alone)
                 finally:
-                    self._dispatcher.queue.done()
+                    self._owner.queue.done()
             elif not self._is_called():
                 self._call(("ping", ""), min(_PATIENCE_SECONDS, self._settings.timeout_seconds))
 
     def _is_called(self) -> bool:
-        return bool(self.commands) or self._dispatcher.closed
+        return bool(self.commands) or self._owner.closing.is_set()
 
     def _compute(self, tasks: list[Task], alone: bool) -> None:
         started = time.monotonic()
@@ -185,7 +196,7 @@ class Feeder:
         if self._process:
             try:
                 # At a regular end it sees its connection close; a lost one may hang.
-                self._process.wait(2 if self._dispatcher.closed else 0)
+                self._process.wait(2 if self._owner.closing.is_set() else 0)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
