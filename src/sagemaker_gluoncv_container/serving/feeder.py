@@ -189,7 +189,8 @@ class Feeder:
 
     def _end(self) -> None:
         if self._socket and self._stream:
-            # What the stream still holds, if the worker hung, has nowhere to go.
+            # What the stream still holds, if the worker hung, has nowhere to go: to write it is not waited for again.
+            self._socket.settimeout(0)
             with suppress(OSError):
                 self._stream.close()
             self._socket.close()
