@@ -73,7 +73,10 @@ def test_a_line_of_our_code_pushes_little(image: str, checkout: Path, build: Cal
 @pytest.mark.parametrize("image", [IMAGE, IMAGE_GPU])
 def test_builds_of_one_commit_are_equal(image: str, build: Callable[..., str]) -> None:
     """Built again from nothing, from files of other dates and modes, every layer has the digest it had."""
-    assert layers(build(image, "--no-cache")) == layers(image)
+    assert layers(build(image, "--no-cache")) == layers(image), (
+        "if this engine has built these layers before, they may differ in the order of files alone (docs/images.md): "
+        "remove their images, run docker builder prune --all, and test again"
+    )
 
 
 def test_both_images_share_debian_and_base_weights() -> None:
