@@ -65,11 +65,6 @@ class TaskQueue:
         self._idle: list[threading.Condition] = []
         metrics.QUEUE.set_function(lambda: len(self._waiting))
 
-    @property
-    def idle(self) -> int:
-        """How many workers wait for something to do."""
-        return len(self._idle)
-
     def submit(self, tasks: list[Task], deadline: float | None = None) -> None:
         """Queue tasks, all or none; until the deadline (of time.monotonic) wait for room, without one not at all.
 
@@ -102,7 +97,7 @@ class TaskQueue:
                 batch: list[Task] = []
                 later: deque[Task] = deque()
                 # More than a share would make the last of it wait for the first, while other workers come free.
-                share = math.ceil(len(self._waiting) / max(1, self._workers))
+                share = math.ceil(len(self._waiting) / self._workers)
                 while self._waiting and len(batch) < min(share, self._batch_size):
                     task = self._waiting.popleft()
                     if not _still_wanted(task):
@@ -116,8 +111,8 @@ class TaskQueue:
                 if is_called():
                     return None
                 self._idle.append(mine)
-                if not mine.wait(seconds):
-                    # Nobody has taken it off.
+                # Before the lock was ours again, a task may have come and taken us off: then it is for us to look.
+                if not mine.wait(seconds) and mine in self._idle:
                     self._idle.remove(mine)
                     return None
 

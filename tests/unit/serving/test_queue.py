@@ -109,21 +109,46 @@ def test_alone(queue: TaskQueue) -> None:
     assert not is_alone()
 
 
+def idle_worker(queue: TaskQueue, taken: list[str], name: str, seconds: float) -> threading.Thread:
+    """Return a thread that waits for a batch, at most so long, and then adds its name to `taken`."""
+    asked = threading.Event()
+
+    def is_called() -> bool:
+        asked.set()
+        return False
+
+    def work() -> None:
+        if queue.take(seconds, is_called):
+            taken.append(name)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    # Asked with the queue's lock held, which it lets go only when it is idle.
+    assert asked.wait(10)
+    return thread
+
+
 def test_the_last_worker_to_idle_is_the_next_to_work(queue: TaskQueue) -> None:
     """Of several idle workers the one that computed last gets the next task, so that the others' cores can sleep."""
     taken: list[str] = []
-
-    def worker(name: str) -> None:
-        if queue.take(30, lambda: False):
-            taken.append(name)
-
-    workers = [threading.Thread(target=worker, args=(name,)) for name in ("first", "second")]
-    for count, each in enumerate(workers, 1):
-        each.start()
-        deadline = time.monotonic() + 10
-        while queue.idle < count and time.monotonic() < deadline:
-            time.sleep(0.001)
+    workers = [idle_worker(queue, taken, name, 30) for name in ("first", "second")]
     for each, letter in zip(reversed(workers), "ab", strict=True):
         queue.submit([task(letter)])
         each.join(10)
     assert taken == ["second", "first"]
+
+
+def test_a_task_that_comes_as_a_worker_stops_waiting(queue: TaskQueue) -> None:
+    """A worker whose time to wait is over just as a task is queued for it takes that task."""
+    taken: list[str] = []
+    worker = idle_worker(queue, taken, "late", 0.05)
+
+    def is_called() -> bool:
+        # With the lock held: the worker's time ends, but it cannot go on before the task is there.
+        time.sleep(0.5)
+        queue.submit([task("a")])
+        return True
+
+    assert queue.take(HEARTBEAT_SECONDS, is_called) is None
+    worker.join(10)
+    assert taken == ["late"]
