@@ -20,6 +20,8 @@ from .errors import ClientError
 from .images import Preprocessing
 
 FORMAT_VERSION = 1
+# 1 was judged with weights of 8 bits: what is computed today is another net.
+QUANTIZATION_VERSION = 2
 _PREFIX = "image-classification"
 _MXNET_PREFIX = "model"
 _SYMBOL = f"{_PREFIX}-symbol.json"
@@ -121,7 +123,7 @@ def save_weights(directory: Path, epoch: int, write_params: Callable[[Path], obj
 
 def save_quantization(directory: Path, quantization: Quantization) -> None:
     """Write beside the weights how they are computed in int8, or why they are not to be."""
-    content = {"format_version": FORMAT_VERSION, **asdict(quantization)}
+    content = {"format_version": QUANTIZATION_VERSION, **asdict(quantization)}
     _write(directory / _QUANTIZATION, lambda path: path.write_text(json.dumps(content, indent=2)))
 
 
@@ -132,7 +134,7 @@ def _quantization(directory: Path, params: Path) -> Quantization | None:
         return None
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        if content.pop("format_version") != FORMAT_VERSION or content["params"] != params.name:
+        if content.pop("format_version") != QUANTIZATION_VERSION or content["params"] != params.name:
             return None
         content["ranges"] = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
         return Quantization(**content)

@@ -1,5 +1,6 @@
 """quantization: the int8 form of a net is kept where it answers as float32 does, and refused where it does not."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -137,4 +138,13 @@ def test_no_pictures(tmp_path: Path, nothing: str) -> None:
     validation = [] if nothing == "validation" else zip(*judged(folder), strict=True)
     with pytest.raises(ContainerError, match="no pictures|no validation pictures"):
         quantization.quantize(folder, [] if nothing == "calibration" else pictures(3, 1), validation, threads=1)
+    assert artifact.load(folder).quantization is None
+
+
+def test_judged_by_another_version(tmp_path: Path) -> None:
+    """Ranges that an older image judged, which rounded weights otherwise, count for nothing here."""
+    folder = write(tmp_path / "model", weights())
+    quantization.quantize(folder, pictures(9, 1), zip(*judged(folder), strict=True), threads=1)
+    file = folder / "image-classification-int8.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format_version": 1}))
     assert artifact.load(folder).quantization is None
