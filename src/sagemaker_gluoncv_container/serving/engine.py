@@ -34,9 +34,6 @@ class Engine(Protocol):
         `alone` if nothing else is being computed: then on the threads for lone pictures.
         """
 
-    def set_lone_threads(self, threads: int) -> None:
-        """Have lone pictures computed on so many threads."""
-
     def measure(self, most: int) -> Measured | None:
         """Find out, and set, on how many threads, at most `most`, lone pictures are best computed; None: no choice."""
 
@@ -44,9 +41,16 @@ class Engine(Protocol):
         """Give back what would stay when the object is gone."""
 
 
-def load(artifact: Artifact, precision: str = AUTO, threads: int = 1, gpu: int | None = None) -> tuple[Engine, str]:
+def load(
+    artifact: Artifact,
+    precision: str = AUTO,
+    threads: int = 1,
+    gpu: int | None = None,
+    lone_threads: int | None = None,
+) -> tuple[Engine, str]:
     """Return the engine for an artifact, and why it is this one.
 
+    On a CPU `threads` compute, and `lone_threads`, if they are given and the engine has the choice, a lone picture.
     Raises ClientError if int8 is asked for and cannot be had, ContainerError if the model cannot be loaded.
     """
     # Each engine is imported by those who use it: MXNet takes seconds and hundreds of megabytes.
@@ -56,7 +60,7 @@ def load(artifact: Artifact, precision: str = AUTO, threads: int = 1, gpu: int |
 
         int8, why = _choice(artifact, precision)
         try:
-            return OpenVINOEngine(artifact, int8, threads), why
+            return OpenVINOEngine(artifact, int8, threads, lone_threads), why
         except Untranslatable as error:
             why = str(error)
     else:

@@ -39,11 +39,8 @@ class MXNetEngine:
         probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
         return probabilities.reshape(len(batch), -1)
 
-    def set_lone_threads(self, threads: int) -> None:
-        """Nothing: MXNet's threads are the process's."""
-
     def measure(self, most: int) -> None:
-        """Nothing, as above."""
+        """Nothing: MXNet's threads are the process's."""
 
     def close(self) -> None:
         """Give back what MXNet's pools would keep."""

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import openvino as ov
 from numpy.typing import NDArray
 
 from .. import params
@@ -22,34 +23,36 @@ class OpenVINOEngine:
 
     name = "OpenVINO"
 
-    def __init__(self, artifact: Artifact, int8: bool, threads: int) -> None:
-        """Load the net. Raises Untranslatable if it has something that only MXNet knows, ContainerError."""
+    def __init__(self, artifact: Artifact, int8: bool, threads: int, lone_threads: int | None = None) -> None:
+        """Load the net; `lone_threads`, if not `threads`, compute a lone picture, by a net of their own.
+
+        Raises Untranslatable if it has something that only MXNet knows, ContainerError.
+        """
         self.precision = INT8 if int8 else FLOAT32
         self._artifact, self._threads = artifact, threads
-        self._net = self._lone_net = self._compiled(threads)
+        model = self._model()
+        self._net = self._lone_net = Net(model, threads)
+        if lone_threads not in (None, threads):
+            self._lone_net = Net(model, lone_threads)
 
-    def _compiled(self, threads: int) -> Net:
+    def _model(self) -> ov.Model:
         quantization, preprocessing = self._artifact.quantization, self._artifact.description.preprocessing
         ranges = quantization.ranges if self.precision == INT8 and quantization else None
-        arrays = params.read(self._artifact.params)
-        return Net(translate(self._artifact.symbol.read_text(), arrays, preprocessing, ranges), threads)
+        return translate(self._artifact.symbol.read_text(), params.read(self._artifact.params), preprocessing, ranges)
 
     def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""
         net = self._lone_net if alone else self._net
         return np.stack([net(each)[0] for each in pixels])
 
-    def set_lone_threads(self, threads: int) -> None:
-        """Have lone pictures computed on so many threads, by a net of their own."""
-        self._lone_net = self._net if threads == self._threads else self._compiled(threads)
-
     def measure(self, most: int) -> Measured:
         """Double the threads for lone pictures, up to `most`, while they clearly take less time."""
+        model = self._model()
         best = count = self._threads
         seconds = {best: self._seconds(self._net)}
         while best == count < most:
             count = min(2 * count, most)
-            net = self._compiled(count)
+            net = Net(model, count)
             seconds[count] = self._seconds(net)
             if seconds[count] < _CLEARLY * seconds[best]:
                 best, self._lone_net = count, net

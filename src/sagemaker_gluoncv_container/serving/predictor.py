@@ -17,13 +17,24 @@ from .protocol import Answers
 class Predictor:
     """A loaded artifact, for batches of any size."""
 
-    def __init__(self, artifact: Artifact, threads: int, precision: str = engine.AUTO, gpu: int | None = None) -> None:
-        """Load the net and answer a warm-up picture. `threads` decode and, on a CPU, compute. Raises ContainerError."""
+    def __init__(
+        self,
+        artifact: Artifact,
+        threads: int,
+        precision: str = engine.AUTO,
+        gpu: int | None = None,
+        lone_threads: int | None = None,
+    ) -> None:
+        """Load the net and answer warm-up pictures. `threads` decode and, on a CPU, compute. Raises ContainerError.
+
+        `lone_threads`, if they are given and the engine has the choice, compute a picture that comes alone.
+        """
         self._preprocessing = pre = artifact.description.preprocessing
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode") if threads > 1 else None
-        self.engine, self.why = engine.load(artifact, precision, threads, gpu)
+        self.engine, self.why = engine.load(artifact, precision, threads, gpu, lone_threads)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
-        self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8))
+        for alone in (False, True):
+            self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8), alone)
 
     def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Answers:
         """Answer encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""

@@ -75,12 +75,11 @@ class _Models:
     def _load(self, name: str, directory: str, preprocessing: dict[str, Any]) -> Loaded | ContainerError:
         try:
             found = artifact.load(Path(directory), preprocessing)
-            predictor = Predictor(found, self._threads, self._precision, self._gpu)
+            predictor = Predictor(found, self._threads, self._precision, self._gpu, self._lone_threads)
         except ContainerError as error:
             return error
         except _LOAD_ERRORS as error:
             return ContainerError(f"the model in {directory} cannot be loaded", str(error).strip().splitlines()[-1])
-        predictor.engine.set_lone_threads(self._lone_threads)
         self._predictors[name] = predictor
         _return_memory()
         return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why)

@@ -117,7 +117,7 @@ def test_threads_for_a_lone_picture(tmp_path: Path, most: int) -> None:
     picture = pixels(found.description.preprocessing)[:1]
     expected = loaded.compute(picture)
     assert (loaded.compute(picture, alone=True) == expected).all()
-    loaded.set_lone_threads(most)
+    loaded, _ = engine.load(found, threads=1, lone_threads=most)
     assert (loaded.compute(picture, alone=True) == expected).all()
 
 
