@@ -114,19 +114,15 @@ def push(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     _remove_images()
 
 
-def _require(there: bool, reason: str) -> None:
-    # Where everything has to run, a test that is passed over is a failure.
-    if not there:
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+def _check_registry(require: Callable[[object, str], None]) -> None:
+    require(shutil.which("docker-registry"), "there is no docker-registry: apt-get install docker-registry")
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ecr]:
+def account(tmp_path_factory: pytest.TempPathFactory, require: Callable[[object, str], None]) -> Iterator[Ecr]:
     """Run AWS's interfaces and the account's registries: of two regions, and of a third that lets nobody in."""
-    _require(
-        shutil.which("docker-registry") is not None, "there is no docker-registry: apt-get install docker-registry"
-    )
-    _require(os.access(HOSTS, os.W_OK), f"{HOSTS} cannot be written, so ECR's names lead nowhere: run this as root")
+    _check_registry(require)
+    require(os.access(HOSTS, os.W_OK), f"{HOSTS} cannot be written, so ECR's names lead nowhere: run this as root")
     folder = tmp_path_factory.mktemp("ecr")
     with ExitStack() as stack:
         services = stack.enter_context(aws(folder / "aws"))
@@ -147,11 +143,9 @@ def ecr(account: Ecr, push: Push, monkeypatch: pytest.MonkeyPatch) -> Ecr:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Registry]:
+def elsewhere(tmp_path: Path, require: Callable[[object, str], None]) -> Iterator[Registry]:
     """Run a registry that is not AWS's."""
-    _require(
-        shutil.which("docker-registry") is not None, "there is no docker-registry: apt-get install docker-registry"
-    )
+    _check_registry(require)
     with registry(tmp_path / "elsewhere", "secret") as each:
         yield each
 

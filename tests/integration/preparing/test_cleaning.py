@@ -10,7 +10,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from prepared import ROOT, Prepare, Prepared, encoded
+from prepared import Prepare, Prepared, encoded
 
 from sagemaker_gluoncv_container import images
 
@@ -123,14 +123,10 @@ class Planter:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Planter:
+def planted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Planter:
     """Return a copy of the photos with faults."""
-    photos = ROOT.parent / "shared" / "data" / "clothing-small" / "train"
-    if not photos.is_dir():
-        reason = "there are no photos in ../shared/data/clothing-small"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     folder = tmp_path_factory.mktemp("planted") / "photos"
-    shutil.copytree(photos, folder)
+    shutil.copytree(photos / "train", folder)
     planter = Planter(folder)
     planter.plant()
     return planter
