@@ -27,7 +27,7 @@ from sagemaker_gluoncv_container import images
 from sagemaker_gluoncv_container.preparing import looking
 
 SIDE, QUALITY, THREADS = 256, 95, 2
-PREPARE = [sys.executable, "-m", "sagemaker_gluoncv_container.preparing", "prepare"]
+PREPARE = [sys.executable, "-m", "sagemaker_gluoncv_container.cli", "prepare"]
 # 12 megapixels, as phones make them.
 LARGE, LARGE_COUNT = (4000, 3000), 60
 

@@ -13,9 +13,9 @@ import mxnet as mx
 import numpy as np
 
 from sagemaker_gluoncv_container import contract, devices
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training import network
-from sagemaker_gluoncv_container.training.optimization import Optimization
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import network
+from sagemaker_gluoncv_container.training.model.optimization import Optimization
 
 CLASSES, SIDE = 10, 224
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 
 Colour = tuple[int, int, int]
 _SCALE = 2  # Drawn larger and scaled down: smooth edges.

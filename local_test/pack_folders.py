@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 
 
 def pack(pictures: Path, channel: Path) -> list[tuple[int, Path]]:

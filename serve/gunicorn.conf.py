@@ -10,7 +10,7 @@ _settings = ServingSettings.from_environment()
 bind = f"0.0.0.0:{_settings.port}"
 # One process speaks HTTP; the worker processes that compute are its own (serving/dispatcher.py), behind one queue.
 workers = 1
-worker_class = "sagemaker_gluoncv_container.serving.front.Front"
+worker_class = "sagemaker_gluoncv_container.serving.http.front.Front"
 # A thread waits for each picture in the queue; the others answer pings and refuse what is too much, at once.
 threads = _settings.queue_size + _settings.workers * _settings.batch_size + 32
 # More connections than threads: idle ones are kept by the main loop. Over this, the kernel's backlog holds them.

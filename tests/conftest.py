@@ -3,15 +3,12 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-# Pictures are drawn by the demo's own code.
-sys.path.insert(0, str(ROOT / "local_test"))
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +32,10 @@ def require() -> Callable[[object, str], None]:
 def stub_driver(tmp_path_factory: pytest.TempPathFactory, require: Callable[[object, str], None]) -> Path:
     """Return a folder whose libcuda.so.1 stands in for the driver's, and shows the GPUs that STUB_GPUS names."""
     compiler = shutil.which("cc") or ""
-    require(compiler, "there is no C compiler for tests/stub_libcuda.c")
+    require(compiler, "there is no C compiler for tests/support/stub_libcuda.c")
     folder = tmp_path_factory.mktemp("driver")
     flags = ["-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1"]
-    source, target = ROOT / "tests" / "stub_libcuda.c", folder / "libcuda.so.1"
+    source, target = ROOT / "tests" / "support" / "stub_libcuda.c", folder / "libcuda.so.1"
     subprocess.run([compiler, *flags, "-o", str(target), str(source)], check=True)
     return folder
 

@@ -32,7 +32,7 @@ def cpu_ms(call: Callable[[list[bytes]], object], pictures: list[bytes], batch: 
 
 def costs(model: Path, pictures: list[bytes], batch: int) -> dict[str, float]:
     """Return what decoding costs, and decoding with the net: what our worker processes call, and nothing else."""
-    from sagemaker_gluoncv_container.serving.predictor import Predictor
+    from sagemaker_gluoncv_container.inference.predictor import Predictor
 
     artifact = load(model)
     preprocessing = artifact.description.preprocessing

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from .errors import ClientError
 
 BASE_DIR = "SAGEMAKER_BASE_DIR"
@@ -101,23 +99,6 @@ def pretrained_dir(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get(PRETRAINED_DIR) or "/opt/sagemaker-gluoncv/pretrained")
 
 
-def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> float:
-    """Return the CPUs this container may use: its affinity, cut by its cgroup's quota (v2, then v1).
-
-    os.cpu_count() is the host's, which is how servers come to start 96 workers in half a CPU.
-    """
-    cpus = float(len(os.sched_getaffinity(0)))
-    v2, v1 = cgroup / "cpu.max", cgroup / "cpu"
-    if v2.exists():
-        quota, period = v2.read_text().split()
-    elif (v1 / "cpu.cfs_quota_us").exists():
-        quota, period = ((v1 / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period"))
-    else:
-        return cpus
-    limited = quota != "max" and int(quota) > 0
-    return min(cpus, int(quota) / int(period)) if limited else cpus
-
-
 def set_compute_threads(count: int) -> None:
     """Give MXNet that many threads, unless the user has; it reads this on import, and else takes half the cores."""
     os.environ.setdefault("OMP_NUM_THREADS", str(count))
@@ -147,22 +128,3 @@ def names_a_program(hyperparameters: Mapping[str, Any], environ: Mapping[str, st
 def environment() -> Mapping[str, str]:
     """Return this process's environment."""
     return os.environ
-
-
-def memory_available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return the bytes this container may still take: its cgroup's limit (v2, then v1), else the host's memory.
-
-    What the cgroup counts as inactive file cache can be had back, and is counted as available.
-    """
-    available = int(psutil.virtual_memory().available)
-    v2, v1 = cgroup, cgroup / "memory"
-    if (v2 / "memory.max").exists():
-        limit, used, statistics = v2 / "memory.max", v2 / "memory.current", v2 / "memory.stat"
-    elif (v1 / "memory.limit_in_bytes").exists():
-        limit, used, statistics = v1 / "memory.limit_in_bytes", v1 / "memory.usage_in_bytes", v1 / "memory.stat"
-    else:
-        return available
-    if limit.read_text().strip() == "max":
-        return available
-    cache = dict(line.split() for line in statistics.read_text().splitlines()).get("inactive_file", "0")
-    return min(available, int(limit.read_text()) - int(used.read_text()) + int(cache))

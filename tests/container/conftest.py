@@ -2,18 +2,15 @@
 
 import gc
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from draw_pictures import draw, write_channel
+from pack_folders import pack
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from containers import LABEL, USER, Job, Server, alarming_lines, docker, free_port, serving, train  # noqa: E402
-from draw_pictures import draw, write_channel  # noqa: E402
-from pack_folders import pack  # noqa: E402
+from support.containers import LABEL, USER, Job, Server, alarming_lines, docker, free_port, serving, train
 
 HYPERPARAMETERS = {
     "image_shape": "3,64,64",

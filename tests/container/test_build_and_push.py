@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
-import containers
 import pytest
-from containers import LABEL, docker, free_port, serving, train
-from registries import HOSTS, HTTP_PORT, MANIFEST, Aws, Registry, aws, loopback_address, named, registry
+
+from support import containers
+from support.containers import LABEL, docker, free_port, serving, train
+from support.registries import HOSTS, HTTP_PORT, MANIFEST, Aws, Registry, aws, loopback_address, named, registry
 
 Push = Callable[..., "subprocess.CompletedProcess[str]"]
 NAME = "sagemaker-gluoncv"

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from containers import Job, serving, train
+
+from support.containers import Job, serving, train
 
 # 341 photos, 10 classes. Two epochs reach 0.65.
 LEAST_ACCURACY = 0.6

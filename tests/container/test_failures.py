@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from containers import USER, Job, Server, serving, started, write_tree
+
+from support.containers import USER, Job, Server, serving, started, write_tree
 
 Runner = Callable[..., Job]
 # The platform kills 120 s after a training job's SIGTERM; ours is meant to be done long before.

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from containers import HOST, IMAGE_GPU, LABEL, USER, write_tree
+
+from support.containers import HOST, IMAGE_GPU, LABEL, USER, write_tree
 
 _BUILT_FOR_GPUS = """
 from sagemaker_gluoncv_container import devices

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from containers import USER, Container, Job, serving, started, write_tree
+from support.containers import USER, Container, Job, serving, started, write_tree
 
 # The image's own is 30 s.
 OFTEN = ("--health-interval", "500ms")

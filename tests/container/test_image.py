@@ -5,7 +5,8 @@ import re
 import time
 
 import pytest
-from containers import IMAGE, Job, docker, serving
+
+from support.containers import IMAGE, Job, docker, serving
 
 # The platform gives 30 s; a server that does nothing has no reason to take them.
 IDLE_STOP_SECONDS = 10

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import IMAGE, IMAGE_GPU, docker
+
+from support.containers import IMAGE, IMAGE_GPU, docker
 
 BASE = "debian:bookworm-slim"
 LARGEST_BYTES = {IMAGE: 900_000_000, IMAGE_GPU: 4_500_000_000}

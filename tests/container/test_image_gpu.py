@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from containers import IMAGE_GPU, Job, alarming_lines, docker, serving, train
+
+from support.containers import IMAGE_GPU, Job, alarming_lines, docker, serving, train
 
 LIBRARY = "/opt/venv/lib/python3.11/site-packages/mxnet/libmxnet.so"
 # Without this stand-in of ours, the image has no libcuda.so.1.

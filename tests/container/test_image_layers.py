@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from containers import IMAGE, IMAGE_GPU, docker
+
+from support.containers import IMAGE, IMAGE_GPU, docker
 
 SMALL_BYTES = 2_000_000
 TARGETS = {IMAGE: ("image", "IMAGE"), IMAGE_GPU: ("image-gpu", "IMAGE_GPU")}

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from containers import IMAGE, READY_SECONDS, free_port
+
+from support.containers import IMAGE, READY_SECONDS, free_port
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 
-from containers import READY_SECONDS, Container, Job, alarming_lines, started
+from support.containers import READY_SECONDS, Container, Job, alarming_lines, started
 
 # Not root; and whoever runs the tests has to be able to remove what was written.
 UID = os.getuid() or 1000

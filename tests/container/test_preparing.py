@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from containers import USER, Job, docker, started, train
 from draw_pictures import draw
 
-from sagemaker_gluoncv_container import recordio
+from sagemaker_gluoncv_container.data import recordio
+from support.containers import USER, Job, docker, started, train
 
 INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 HOSTS = ("algo-1", "algo-2")

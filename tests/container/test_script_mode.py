@@ -12,7 +12,8 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from containers import IMAGE, USER, Container, started, write_tree
+
+from support.containers import IMAGE, USER, Container, started, write_tree
 
 # The SDK does not close the pipes to docker-compose.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from containers import IMAGE, alarming_lines
 from draw_pictures import CLASSES, draw
+
+from support.containers import IMAGE, alarming_lines
 
 # The SDK does not close the pipes to docker-compose.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")

@@ -1,15 +1,12 @@
 """What the GPU tests share: the GPU image on this host's GPUs. Run by `make gpu-check` alone."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from draw_pictures import write_channel
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "container"))
-
-from containers import GPUS, IMAGE, LABEL, USER, Job, docker, train  # noqa: E402
-from draw_pictures import write_channel  # noqa: E402
+from support.containers import GPUS, IMAGE, LABEL, USER, Job, docker, train
 
 _COUNT = "from sagemaker_gluoncv_container import devices; devices.check(); print(len(devices.gpus()))"
 

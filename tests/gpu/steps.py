@@ -12,9 +12,9 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training import network
-from sagemaker_gluoncv_container.training.optimization import Optimization
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import network
+from sagemaker_gluoncv_container.training.model.optimization import Optimization
 
 RANDOM = np.random.default_rng(2)
 # Not divisible by 2, 4 or 8 GPUs.

@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from containers import GPUS, Job, Server, serving
 from draw_pictures import CLASSES, draw
+
+from support.containers import GPUS, Job, Server, serving
 
 
 def answers(server: Server) -> list[list[float]]:

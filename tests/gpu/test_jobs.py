@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 
 import pytest
-from containers import Job
+
+from support.containers import Job
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])

@@ -16,7 +16,7 @@ import pytest
 import requests
 from draw_pictures import CLASSES, draw
 
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: the machine may have other things to do.

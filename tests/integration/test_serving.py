@@ -15,7 +15,7 @@ import requests
 from draw_pictures import draw
 
 from sagemaker_gluoncv_container import artifact
-from sagemaker_gluoncv_container.serving.predictor import Predictor
+from sagemaker_gluoncv_container.inference.predictor import Predictor
 
 StartServer = Callable[..., Any]
 Pictures = list[tuple[int, bytes]]

@@ -14,8 +14,8 @@ import pytest
 from draw_pictures import CLASSES, draw
 
 from sagemaker_gluoncv_container import artifact, images
-from sagemaker_gluoncv_container.recordio import Writer
-from sagemaker_gluoncv_container.serving.predictor import Predictor
+from sagemaker_gluoncv_container.data.recordio import Writer
+from sagemaker_gluoncv_container.inference.predictor import Predictor
 
 StartJob = Callable[..., Any]
 Pictures = list[tuple[int, bytes]]

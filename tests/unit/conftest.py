@@ -12,7 +12,7 @@ import pytest
 from hypothesis import configuration, settings
 from PIL import Image
 
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 
 # The same examples on every run, and no time limit on a machine that others use too.
 settings.register_profile("tests", derandomize=True, deadline=None, database=None)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,6 @@ import pytest
 from sagemaker_gluoncv_container import contract
 from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.errors import ClientError
-
-CPUS = float(len(os.sched_getaffinity(0)))
 
 
 @pytest.mark.parametrize(
@@ -99,37 +95,6 @@ def test_failure_takes_any_file_name(tmp_path: Path) -> None:
 def test_pretrained_dir(environ: dict[str, str], folder: str) -> None:
     """Base weights lie outside /opt/ml, which the platform mounts over."""
     assert contract.pretrained_dir(environ) == Path(folder)
-
-
-@pytest.mark.parametrize(
-    ("files", "cpus"),
-    [
-        ({}, CPUS),
-        ({"cpu.max": "max 100000\n"}, CPUS),
-        ({"cpu.max": "50000 100000\n"}, 0.5),
-        ({"cpu.max": "99900000 100000\n"}, CPUS),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, CPUS),
-        ({"cpu/cpu.cfs_quota_us": "25000\n", "cpu/cpu.cfs_period_us": "50000\n"}, 0.5),
-        ({"cpu.max": "20000 100000\n", "cpu/cpu.cfs_quota_us": "25000", "cpu/cpu.cfs_period_us": "50000"}, 0.2),
-    ],
-    ids=["none", "v2 without limit", "v2", "v2 above the host", "v1 without limit", "v1", "v2 goes before v1"],
-)
-def test_cpu_count_is_the_containers(tmp_path: Path, files: dict[str, str], cpus: float) -> None:
-    """The cgroup's quota counts, not the host's processors."""
-    for name, content in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(content)
-    assert contract.cpu_count(tmp_path) == cpus
-
-
-def test_cpu_count_respects_affinity(tmp_path: Path) -> None:
-    """A process that is bound to one processor counts one."""
-    code = (
-        "import os, pathlib; from sagemaker_gluoncv_container.contract import cpu_count;"
-        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(cpu_count(pathlib.Path(os.devnull)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "1.0\n"
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "3"), ("7", "7")])

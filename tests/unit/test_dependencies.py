@@ -39,8 +39,8 @@ def test_model_zoo_needs_none_of_them() -> None:
     code = (
         f"import sys; sys.modules.update({blocked});"
         "import mxnet, gluoncv.model_zoo; gluoncv.model_zoo.get_model('resnet18_v1b', classes=2);"
-        "import sagemaker_gluoncv_container.training.loop, sagemaker_gluoncv_container.training.network;"
-        "import sagemaker_gluoncv_container.serving.app, sagemaker_gluoncv_container.serving.engine_openvino"
+        "import sagemaker_gluoncv_container.training.learning.loop, sagemaker_gluoncv_container.training.model.network;"
+        "import sagemaker_gluoncv_container.serving.http.app, sagemaker_gluoncv_container.inference.engine_openvino"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

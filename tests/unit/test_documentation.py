@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import contract
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.serving import settings
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 DOCUMENTS = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
 CONSTANTS = [*vars(contract).items(), *vars(settings).items()]

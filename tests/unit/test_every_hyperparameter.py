@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.hyperparameters import LAYERS, SMALL_LAYERS, Hyperparameters
+from sagemaker_gluoncv_container.training.hyperparameters import LAYERS, SMALL_LAYERS, Hyperparameters
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "hyperparameters.md"
 

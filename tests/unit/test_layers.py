@@ -18,19 +18,20 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"errors"},
-    {"classes", "contract", "devices", "images", "params", "recordio"},
-    {"checks", "hyperparameters", "translation"},
-    {"openvino_net"},
-    {"artifact"},
-    {"quantization"},
-    {"preparing", "training", "serving"},
-    {"command"},
+    {"arrays", "contract", "devices", "ending", "images", "machine"},
+    {"artifact", "hosts"},
+    {"data"},
+    {"inference"},
+    {"labelling", "monitoring", "preparing", "serving", "training", "tuning"},
+    {"cli"},
 )
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 # Each with the reason why it needs to compute.
 COMPUTING = {
-    *(f"training.{name}" for name in ("assembly", "incremental", "kept", "network", "optimization", "precision")),
-    "serving.engine_mxnet",
+    "inference.engine_mxnet",
+    "training.assembly",
+    "training.results.kept",
+    *(f"training.model.{name}" for name in ("incremental", "network", "optimization", "precision")),
 }
 SCRIPTS = [ROOT / "train" / "train", ROOT / "serve" / "serve", ROOT / "serve" / "gunicorn.conf.py"]
 
@@ -69,7 +70,7 @@ def test_imports_are_seen() -> None:
     assert {"contract", "errors", "training.channels", "training.assembly"} <= ours("training.job")
     assert "training.assembly" not in ours("training.job", in_functions=False)
     assert "errors" in ours("contract")
-    assert "mxnet" in set(imports("training.network"))
+    assert "mxnet" in set(imports("training.model.network"))
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name])
@@ -123,7 +124,7 @@ def test_job_imports_mxnet_late() -> None:
     assert "training.channels" in reached
 
 
-@pytest.mark.parametrize("module", ["training.job", "training.batches", "serving.server", "serving.codecs"])
+@pytest.mark.parametrize("module", ["training.job", "data.batches", "serving.server", "serving.http.codecs", "cli"])
 def test_imports_without_mxnet(module: str) -> None:
     """These modules load where MXNet is not to be had."""
     code = (

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sagemaker_gluoncv_container import recordio
+from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data.recordio import MAGIC_BYTES, Writer
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.recordio import MAGIC_BYTES, Writer
 
 PAYLOADS = [b"", b"one", MAGIC_BYTES, b"head" + MAGIC_BYTES * 2 + b"tail", b"x" * 70_000, b"last!"]
 

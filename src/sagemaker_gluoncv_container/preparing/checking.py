@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import checks, classes, recordio
-from ..checks import Finding
+from ..data import checks, classes, recordio
+from ..data.checks import Finding
 from ..errors import ClientError
 from . import duplicates, scanning
-from .hosts import Hosts
+from .exchange import Hosts
 from .journal import Journal
 from .references import References
 from .settings import Settings

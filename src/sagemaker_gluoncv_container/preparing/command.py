@@ -1,4 +1,4 @@
-"""The command line: `sagemaker-gluoncv prepare SOURCE OUT`, on a laptop, in a notebook, in SageMaker Processing."""
+"""`sagemaker-gluoncv prepare SOURCE OUT`: its options, on a laptop, in a notebook, in SageMaker Processing."""
 
 import json
 import sys
@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from .. import __version__
-from ..contract import Paths, cpu_count
+from ..contract import Paths
 from ..errors import ContainerError
+from ..machine import cpu_count
 from . import checking, preparation
-from .hosts import Hosts
+from .exchange import Hosts
 from .settings import KINDS, NEAR_DUPLICATES, Settings, parse_bytes, parse_map, parse_per_class
 
 
@@ -32,13 +32,7 @@ class Share(click.ParamType[Decimal]):
         return share
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def main() -> None:
-    """Tools around the sagemaker-gluoncv image."""
-
-
-@main.command()
+@click.command()
 @click.argument("source", required=False)
 @click.argument("out", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option(

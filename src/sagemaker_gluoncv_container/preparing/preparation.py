@@ -5,9 +5,9 @@ import shutil
 from typing import Any
 
 from ..errors import ClientError
-from . import hosts as other_hosts
+from . import exchange as other_hosts
 from . import reporting, scanning, shards
-from .hosts import Hosts
+from .exchange import Hosts
 from .journal import JOURNAL, Journal
 from .references import References
 from .settings import Settings

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import recordio
+from ..data import recordio
 from ..errors import ClientError
 
 S3 = "s3://"

@@ -14,9 +14,9 @@ import jinja2
 from PIL import Image
 
 from .. import __version__, images
+from ..data import manifests
 from ..errors import UnreadablePicture
-from . import manifests
-from .hosts import Hosts
+from .exchange import Hosts
 from .journal import HOST_STEP, Journal
 from .references import References
 from .scanning import read_picture

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from tqdm import tqdm
 
 from . import sources
-from .hosts import Hosts
+from .exchange import Hosts
 from .journal import HOST_STEP, Journal
 from .looking import Look, look
 from .references import References, is_s3

@@ -11,11 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..classes import CLASSES_FILE
+from ..data.classes import CLASSES_FILE
+from ..data.recordio import Writer
 from ..errors import ClientError
-from ..recordio import Writer
 from . import choosing
-from .hosts import Hosts
+from .exchange import Hosts
 from .journal import HOST_STEP, Journal
 from .references import References
 from .scanning import progress, read_picture

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from .. import classes, recordio
+from ..data import classes, manifests, recordio
 from ..errors import ClientError
-from . import manifests
 from .looking import PICTURE_SUFFIXES
 from .references import References, is_s3, join
 from .settings import KINDS, Settings

@@ -33,5 +33,5 @@ def main(gunicorn_config: Path) -> NoReturn:
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # In this process, whose PID gets the platform's signals, and which has read most of the modules already.
-    sys.argv = ["gunicorn", "--config", str(gunicorn_config), f"{__package__}.app:create_app()"]
+    sys.argv = ["gunicorn", "--config", str(gunicorn_config), f"{__package__}.http.app:create_app()"]
     sys.exit(wsgiapp.run())

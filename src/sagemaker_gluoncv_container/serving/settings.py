@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import contract, devices
+from .. import contract, devices, machine
 from ..errors import ClientError
-from .engine import PRECISIONS
+from ..inference.engine import PRECISIONS
 
 PORT = "SAGEMAKER_BIND_TO_PORT"
 WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
@@ -70,7 +70,7 @@ class ServingSettings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ServingSettings":
         """Read and check the settings. Raises ClientError that names every variable with a wrong value."""
         read = _Reader(contract.environment() if environ is None else environ)
-        cpus = contract.cpu_count()
+        cpus = machine.cpu_count()
         multi_model = read.flag(MULTI_MODEL)
         gpus = len(devices.gpus())
         # Each worker holds every model: one worker, with all the threads, holds the most models. Of GPUs each has its

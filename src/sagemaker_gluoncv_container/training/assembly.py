@@ -8,19 +8,19 @@ from PIL import Image
 
 from .. import contract, devices, images
 from ..artifact import Description
+from ..data.batches import Batches, SkippedPictures, View
+from ..data.samples import Channel, Listed
+from ..ending import Ends, never
 from ..errors import ClientError
-from ..hyperparameters import Hyperparameters
-from . import incremental, network
-from .batches import Batches, SkippedPictures, View
 from .channels import Channels
-from .checkpoint import Arrays, Checkpoints, Progress
-from .events import EventLog
-from .kept import KeptModels
-from .loop import Loop
-from .optimization import Optimization
-from .samples import Channel, Listed
-from .schedule import Ends, never
-from .targets import Floats, Targets, balanced, count_labels, positive_weights
+from .hyperparameters import Hyperparameters
+from .learning.events import EventLog
+from .learning.loop import Loop
+from .learning.targets import Floats, Targets, balanced, count_labels, positive_weights
+from .model import incremental, network
+from .model.optimization import Optimization
+from .results.checkpoint import Arrays, Checkpoints, Progress
+from .results.kept import KeptModels
 
 logger = logging.getLogger(__name__)
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ..data.channel_config import TRAIN, ChannelConfig
+from ..data.labels import Labelling, written
+from ..data.listing import some
+from ..data.samples import FileSample, RecordSample
 from ..errors import ClientError
-from ..hyperparameters import Hyperparameters
-from .channel_config import TRAIN, ChannelConfig
-from .labels import Labelling, written
-from .listing import some
-from .samples import FileSample, RecordSample
+from .hyperparameters import Hyperparameters
 
 _REMEDY = {
     False: "Label the classes 0, 1, 2 ...; if pictures have several labels, set multi_label",

@@ -6,19 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import checks
-from .. import classes as classes_
-from ..checks import Finding, Group
 from ..contract import Paths
+from ..data import channel_config, checks, listing
+from ..data import classes as classes_
+from ..data.channel_config import FAST_FILE, LST, PICTURES, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
+from ..data.checks import Finding, Group
+from ..data.labels import CLASS_ID, Labelling
+from ..data.pipe import Pipe
+from ..data.samples import Channel, Listed
+from ..ending import Ends, never
 from ..errors import ClientError
-from ..hyperparameters import Hyperparameters
-from . import channel_config, listing
 from .census import Found, with_counts
-from .channel_config import FAST_FILE, LST, PICTURES, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
-from .labels import CLASS_ID, Labelling
-from .pipe import Pipe
-from .samples import Channel, Listed
-from .schedule import Ends, never
+from .hyperparameters import Hyperparameters
 
 logger = logging.getLogger(__name__)
 

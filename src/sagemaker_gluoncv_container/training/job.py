@@ -14,16 +14,16 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from .. import contract, devices
+from .. import contract, devices, machine
+from ..data.samples import Channel, Listed
+from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
-from ..hyperparameters import Hyperparameters
 from . import channels as channels_
 from . import script
 from .channels import Channels
-from .checkpoint import Arrays, Checkpoints, Progress
-from .events import EventLog
-from .samples import Channel, Listed
-from .schedule import TimeLimit
+from .hyperparameters import Hyperparameters
+from .learning.events import EventLog
+from .results.checkpoint import Arrays, Checkpoints, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +83,14 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     folder = paths.checkpoints
     checkpoints = Checkpoints(folder, _identity(hyperparameters, channels)) if folder else None
     progress, state = _start(checkpoints)
-    threads = max(1, math.floor(contract.cpu_count()))
+    threads = max(1, math.floor(machine.cpu_count()))
     contract.set_compute_threads(threads)
     # The pictures of a job are all of one size: what is tried out once pays in every batch.
     contract.set_gpu_defaults(1)
 
     # MXNet reads its environment when it is imported, so not before this line.
-    from . import assembly, outcome, quantizing
+    from . import assembly
+    from .results import outcome, quantizing
 
     with _events(paths, hyperparameters) as events:
         loop = assembly.loop(

@@ -13,22 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from draw_pictures import CLASSES, draw
 from PIL import Image
 
-from sagemaker_gluoncv_container import images, recordio
+from sagemaker_gluoncv_container import images
 from sagemaker_gluoncv_container.contract import Paths
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.recordio import Writer
-from sagemaker_gluoncv_container.training import channels, pipe
-from sagemaker_gluoncv_container.training.batches import Batches, SkippedPictures, View
+from sagemaker_gluoncv_container.data import pipe, recordio
+from sagemaker_gluoncv_container.data.batches import Batches, SkippedPictures, View
+from sagemaker_gluoncv_container.data.recordio import Writer
+from sagemaker_gluoncv_container.data.samples import Channel
+from sagemaker_gluoncv_container.training import channels
 from sagemaker_gluoncv_container.training.channels import Channels
-from sagemaker_gluoncv_container.training.samples import Channel
-
-HERE = Path(__file__).resolve().parent
-# Pictures are drawn by the demo's own code.
-sys.path.insert(0, str(HERE.parent.parent.parent / "local_test"))
-
-from draw_pictures import CLASSES, draw  # noqa: E402
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from support import feed
 
 PREPROCESSING = images.Preprocessing(32, 32, 36)
 
@@ -126,7 +123,7 @@ def feeding(tmp_path: Path) -> Iterator[Callable[[Path, int, bytes], "subprocess
             channel.parent.mkdir(parents=True, exist_ok=True)
             path = tmp_path / f"{channel.name}.content"
             path.write_bytes(content)
-            command = [sys.executable, str(HERE / "feed.py"), str(channel), str(epochs), str(path)]
+            command = [sys.executable, feed.__file__, str(channel), str(epochs), str(path)]
             process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
             stack.callback(process.kill)
             return process

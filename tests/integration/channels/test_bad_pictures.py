@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sagemaker_gluoncv_container.data.batches import SkippedPictures
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.training.batches import SkippedPictures
 
 COUNT = 200
 

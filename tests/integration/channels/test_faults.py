@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.recordio import Writer
 
 
 def _message(job: Any, **hyperparameters: object) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sagemaker_gluoncv_container.data.batches import SkippedPictures
+from sagemaker_gluoncv_container.data.recordio import MAGIC_BYTES
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.recordio import MAGIC_BYTES
-from sagemaker_gluoncv_container.training.batches import SkippedPictures
 
 COUNT = 41
 

@@ -1,12 +1,10 @@
 """The fixtures of the tests of `prepare`."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from prepared import Prepare, Prepared, invoke  # noqa: E402
+from support.prepared import Prepare, Prepared, invoke
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from prepared import Prepare, draw, draw_folders, encoded, invoke, tree
 
 from sagemaker_gluoncv_container.contract import Paths
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.training import channels as training_channels
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from support.prepared import Prepare, draw, draw_folders, encoded, invoke, tree
 
 
 def write(folder: Path, pictures: list[tuple[int, bytes]]) -> None:

@@ -10,9 +10,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from prepared import Prepare, Prepared, encoded
 
 from sagemaker_gluoncv_container import images
+from support.prepared import Prepare, Prepared, encoded
 
 # One photo of clothing-small lies in it twice, encoded twice, under two labels.
 KNOWN = {

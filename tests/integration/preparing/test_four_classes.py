@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from prepared import Prepare, draw_folders, train
+from support.prepared import Prepare, draw_folders, train
 
 COUNTS = {"flower": 1200, "car": 1000, "bird": 1200, "plane": 300}
 # The guide's folders hold more than it takes of them.

@@ -10,10 +10,11 @@ from typing import Any
 import boto3
 import pytest
 
+from support.prepared import Prepare, draw, draw_folders, invoke, train
+
 # moto's HTTP layer imports yaml for a recorder that is not used here; the image's lock keeps yaml out.
 sys.modules.setdefault("yaml", types.ModuleType("yaml"))
 from moto import mock_aws  # noqa: E402
-from prepared import Prepare, draw, draw_folders, invoke, train  # noqa: E402
 
 BUCKET = "labelling-bucket"
 CLASSES = ["bird", "car", "flower"]

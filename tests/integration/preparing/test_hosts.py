@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from prepared import Packed, Prepare, Prepared, draw_folders, encoded
+
+from support.prepared import Packed, Prepare, Prepared, draw_folders, encoded
 
 # Two names that are two hosts to the protocol, and one machine to the network.
 HOSTS = ["127.0.0.1", "127.0.0.2"]
@@ -39,7 +40,7 @@ def run_hosts(bases: list[Path], *options: str) -> list[Prepared]:
     """Run the command on every host at once; return what each wrote."""
     port, processes = free_port(), []
     for base in bases:
-        command = [sys.executable, "-m", "sagemaker_gluoncv_container.preparing", "prepare"]
+        command = [sys.executable, "-m", "sagemaker_gluoncv_container.cli", "prepare"]
         command += [str(base / "processing" / "input"), str(base / "processing" / "output"), "--no-progress"]
         command += ["--host-port", str(port), "--host-seconds", str(SECONDS), *options]
         environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base)}

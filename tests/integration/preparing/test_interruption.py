@@ -6,9 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from prepared import Prepare, draw_folders, tree
-
-from sagemaker_gluoncv_container.recordio import scan
+from sagemaker_gluoncv_container.data.recordio import scan
+from support.prepared import Prepare, draw_folders, tree
 
 KILLS = 5
 # Commits are every 256 pictures: each life must be able to get past one.
@@ -33,7 +32,7 @@ def start(source: Path, out: Path) -> "subprocess.Popen[bytes]":
     command = [
         sys.executable,
         "-m",
-        "sagemaker_gluoncv_container.preparing",
+        "sagemaker_gluoncv_container.cli",
         "prepare",
         str(source),
         str(out),

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from prepared import Prepare, draw, draw_folders, invoke, tree
 
-from sagemaker_gluoncv_container.recordio import Writer, scan
+from sagemaker_gluoncv_container.data.recordio import Writer, scan
+from support.prepared import Prepare, draw, draw_folders, invoke, tree
 
 COUNTS = {"bird": 20, "car": 20}
 

@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from prepared import Prepare, Prepared, draw_folders, encoded, tree
+
+from support.prepared import Prepare, Prepared, draw_folders, encoded, tree
 
 COUNTS = {"bird": 101, "car": 57, "flower": 83, "plane": 24}
 MORE = {"bird": 10, "car": 6, "flower": 8, "plane": 3}

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
+from draw_pictures import draw
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[3] / "local_test")]
-
-from draw_pictures import draw  # noqa: E402
-from model_server import Server, running, write_model  # noqa: E402
+from support import load
+from support.model_server import Server, running, write_model
 
 Start = Callable[..., AbstractContextManager[Server]]
 
@@ -52,7 +51,7 @@ def clients(flower: bytes, tmp_path_factory: pytest.TempPathFactory) -> Callable
         flags = [f"--{name}={value}" for name, value in options.items()]
         command = [
             sys.executable,
-            str(Path(__file__).with_name("load.py")),
+            load.__file__,
             str(server.port),
             *map(str, pictures),
             *flags,

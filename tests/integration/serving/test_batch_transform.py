@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from draw_pictures import CLASSES, draw
-from model_server import ROOT, Server, wait_until
 
-from sagemaker_gluoncv_container import recordio
-from sagemaker_gluoncv_container.recordio import Picture
+from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data.recordio import Picture
+from support.model_server import ROOT, Server, wait_until
 
 RECORDS = 341
 RECORDIO = "application/x-recordio"

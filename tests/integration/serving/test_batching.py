@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 from draw_pictures import draw
-from model_server import Server, wait_until
 from PIL import Image
+
+from support.model_server import Server, wait_until
 
 BATCH_SIZE = 8
 

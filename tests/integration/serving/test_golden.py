@@ -12,11 +12,11 @@ import mxnet as mx
 import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
-from model_server import ATTRIBUTES, Server, network, serve, weights
 from PIL import Image
 
-from sagemaker_gluoncv_container import recordio
-from sagemaker_gluoncv_container.recordio import Picture
+from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data.recordio import Picture
+from support.model_server import ATTRIBUTES, Server, network, serve, weights
 
 SIDE = 32
 TOLERANCE = 1e-5

@@ -8,7 +8,8 @@ from http.client import HTTPException
 from typing import Any
 
 import pytest
-from model_server import STOP_SECONDS, Server, seen_by, wait_until, write_model
+
+from support.model_server import STOP_SECONDS, Server, seen_by, wait_until, write_model
 
 CLIENTS = 200
 SECONDS = 60

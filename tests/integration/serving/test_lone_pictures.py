@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from model_server import Server, wait_until, write_model
+
+from support.model_server import Server, wait_until, write_model
 
 MEASURED = "Threads for a picture that comes alone: "
 

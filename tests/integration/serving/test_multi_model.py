@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from model_server import Reply, Server, wait_until, write_model
+
+from support.model_server import Reply, Server, wait_until, write_model
 
 NAMES = ("plain", "a/b", "a//b", "café & co?#.tar.gz", "100%/ü +")
 # 12 MB of parameters in 5 layers of 2.4: five such models take as much as the server does without.

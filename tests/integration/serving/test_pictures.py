@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
-from model_server import Server, seen_by
 from PIL import Image
+
+from support.model_server import Server, seen_by
 
 MUTATIONS = 2_000
 REQUESTS, FIRST_REQUESTS = 20_000, 2_000

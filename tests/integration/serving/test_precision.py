@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
-from model_server import Server, serve, write_model
 
-from sagemaker_gluoncv_container import artifact, images, quantization
-from sagemaker_gluoncv_container.serving.engine_openvino import OpenVINOEngine
+from sagemaker_gluoncv_container import artifact, images
+from sagemaker_gluoncv_container.inference import quantization
+from sagemaker_gluoncv_container.inference.engine_openvino import OpenVINOEngine
+from support.model_server import Server, serve, write_model
 
 # oneDNN's names of what a CPU may be taken for, from one without VNNI and AMX to the oldest.
 OLDER = ("AVX512_CORE", "AVX2", "SSE41")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from model_server import Server, free_port, wait_until
+
+from support.model_server import Server, free_port, wait_until
 
 LOG_FIELDS = {
     "time",

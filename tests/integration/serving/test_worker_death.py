@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from model_server import START_SECONDS, Server, seen_by, wait_until, write_model
+
+from support.model_server import START_SECONDS, Server, seen_by, wait_until, write_model
 
 WHOLE_AGAIN_SECONDS = 5
 BATCH_SIZE = 8

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from draw_pictures import write_channel
+
+from sagemaker_gluoncv_container import contract
+from sagemaker_gluoncv_container.training import job
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import precision
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "local_test"))
-
-from draw_pictures import write_channel  # noqa: E402
-
-from sagemaker_gluoncv_container import contract  # noqa: E402
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters  # noqa: E402
-from sagemaker_gluoncv_container.training import job, precision  # noqa: E402
 
 # The smallest net on the smallest pictures: what is tested here does not depend on the size.
 SMALL = {"num_layers": "20", "image_shape": "3,32,32", "mini_batch_size": "8", "epochs": "2", "learning_rate": "0.01"}

@@ -11,7 +11,7 @@ from draw_pictures import draw
 
 from sagemaker_gluoncv_container import artifact, devices
 from sagemaker_gluoncv_container.devices import Gpu
-from sagemaker_gluoncv_container.serving.predictor import Predictor
+from sagemaker_gluoncv_container.inference.predictor import Predictor
 from sagemaker_gluoncv_container.training import assembly
 
 Run = Callable[..., list[str]]

@@ -13,10 +13,11 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container import contract, images, recordio
+from sagemaker_gluoncv_container import contract, images
+from sagemaker_gluoncv_container.data import recordio
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training import job
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 LEARNT = {
     "num_layers": "20",

@@ -144,8 +144,8 @@ def test_long_epoch_has_checkpoints_in_between(
     base: Path, run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many seconds without a checkpoint one is written in mid-epoch: here, after each of ten batches."""
-    from sagemaker_gluoncv_container.training import loop
-    from sagemaker_gluoncv_container.training.checkpoint import Checkpoints, Progress
+    from sagemaker_gluoncv_container.training.learning import loop
+    from sagemaker_gluoncv_container.training.results.checkpoint import Checkpoints, Progress
 
     (base / "checkpoints").mkdir()
     monkeypatch.setattr(loop, "_SECONDS_A_CHECKPOINT", 0)
@@ -165,7 +165,7 @@ def test_full_disk_costs_the_checkpoint_and_not_the_job(
     base: Path, run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A checkpoint that cannot be written is an error in the log; the job goes on to its end."""
-    from sagemaker_gluoncv_container.training.checkpoint import Checkpoints
+    from sagemaker_gluoncv_container.training.results.checkpoint import Checkpoints
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -12,10 +12,11 @@ import mxnet as mx
 import pytest
 from draw_pictures import CLASSES, draw
 
-from sagemaker_gluoncv_container import artifact, recordio
+from sagemaker_gluoncv_container import artifact
+from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.recordio import Writer
-from sagemaker_gluoncv_container.serving.predictor import Predictor
+from sagemaker_gluoncv_container.inference.predictor import Predictor
 
 
 def read(path: Path) -> list[tuple[int, bytes]]:

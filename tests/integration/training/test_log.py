@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import contract
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training import job
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "training.md"
 

@@ -7,8 +7,8 @@ import mxnet as mx
 import pytest
 
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training import network
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import network
 
 
 @pytest.mark.parametrize("layers", ["18", "20"])

@@ -7,9 +7,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training import network
-from sagemaker_gluoncv_container.training.optimization import Optimization
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import network
+from sagemaker_gluoncv_container.training.model.optimization import Optimization
 
 RANDOM = np.random.default_rng(2)
 PIXELS = RANDOM.uniform(0, 255, (6, 3, 16, 16)).astype(np.float32)

@@ -14,9 +14,9 @@ import pytest
 from draw_pictures import CLASSES, draw
 
 from sagemaker_gluoncv_container import artifact
+from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.recordio import Writer
-from sagemaker_gluoncv_container.serving.predictor import Predictor
+from sagemaker_gluoncv_container.inference.predictor import Predictor
 
 
 def weights(base: Path, epoch: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
@@ -142,7 +142,7 @@ def test_loss_that_is_no_number_ends_the_job(
     base: Path, run: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With nothing kept, the job fails with what to change; with an epoch kept, it ends with that one."""
-    from sagemaker_gluoncv_container.training.optimization import Optimization
+    from sagemaker_gluoncv_container.training.model.optimization import Optimization
 
     learn = Optimization.learn
     steps = iter(range(1000))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
 
-from sagemaker_gluoncv_container.recordio import Writer
+from sagemaker_gluoncv_container.data.recordio import Writer
 
 COUNT, BATCH = 341, 32
 
@@ -43,7 +43,7 @@ def test_denominators_are_exact_over_341_pictures(
     base: Path, run: Callable[..., list[str]], shards: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every figure is over exactly 341 pictures, in each epoch, however many files they lie in."""
-    from sagemaker_gluoncv_container.training.accuracy import Accuracy
+    from sagemaker_gluoncv_container.training.learning.accuracy import Accuracy
 
     for channel in ("train", "validation"):
         for path in (base / "input" / "data" / channel).glob("pictures.*"):

@@ -8,9 +8,9 @@ import pytest
 
 from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.artifact import Description
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.serving.settings import ServingSettings
-from sagemaker_gluoncv_container.training import network
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.model import network
 
 
 @pytest.fixture

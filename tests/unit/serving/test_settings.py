@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sagemaker_gluoncv_container import contract, devices
+from sagemaker_gluoncv_container import devices, machine
 from sagemaker_gluoncv_container.devices import Gpu
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.serving import settings as module
@@ -66,7 +66,7 @@ TABLE: list[tuple[str, str, Any, list[tuple[str, Any]], list[str]]] = [
 @pytest.fixture(autouse=True)
 def four_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this be a machine of four CPUs."""
-    monkeypatch.setattr(contract, "cpu_count", lambda: 4.0)
+    monkeypatch.setattr(machine, "cpu_count", lambda: 4.0)
 
 
 def test_the_table_is_whole() -> None:
@@ -109,7 +109,7 @@ def test_workers_and_threads_fit(
     settings: Read, monkeypatch: pytest.MonkeyPatch, cpus: float, workers: int, threads: int
 ) -> None:
     """Workers x compute threads come to no more than the CPUs, but for the one that there must be."""
-    monkeypatch.setattr(contract, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(machine, "cpu_count", lambda: cpus)
     found = settings()
     assert (found.workers, found.compute_threads) == (workers, threads)
     assert found.workers * found.compute_threads <= max(1, cpus)
@@ -121,7 +121,7 @@ def test_threads_fit_to_workers_that_are_asked_for(
     settings: Read, monkeypatch: pytest.MonkeyPatch, cpus: float, workers: int
 ) -> None:
     """Given the workers, the threads are as many as still fit, at least one."""
-    monkeypatch.setattr(contract, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(machine, "cpu_count", lambda: cpus)
     found = settings(SAGEMAKER_MODEL_SERVER_WORKERS=str(workers))
     assert found.workers * found.compute_threads <= max(workers, cpus)
     assert (found.compute_threads + 1) * workers > cpus
@@ -140,7 +140,7 @@ def test_threads_for_a_lone_picture(
     settings: Read, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], lone: int
 ) -> None:
     """It may have all the CPUs, but not if the threads are given, nor where many nets would each be compiled twice."""
-    monkeypatch.setattr(contract, "cpu_count", lambda: 16.0)
+    monkeypatch.setattr(machine, "cpu_count", lambda: 16.0)
     assert settings(**variables).lone_threads == lone
 
 

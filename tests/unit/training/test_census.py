@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from sagemaker_gluoncv_container.data.channel_config import ChannelConfig
+from sagemaker_gluoncv_container.data.labels import CLASS_ID, Labelling
+from sagemaker_gluoncv_container.data.samples import FileSample
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training.census import Found, with_counts
-from sagemaker_gluoncv_container.training.channel_config import ChannelConfig
-from sagemaker_gluoncv_container.training.labels import CLASS_ID, Labelling
-from sagemaker_gluoncv_container.training.samples import FileSample
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 ONE = Labelling(False)
 

@@ -9,8 +9,8 @@ import pytest
 
 from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training import channels
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 WriteChannel = Callable[..., None]
 

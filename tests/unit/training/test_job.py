@@ -12,8 +12,8 @@ import pytest
 
 from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.contract import Paths
-from sagemaker_gluoncv_container.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training import job
+from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
+from sagemaker_gluoncv_container.data.batches import SkippedPictures
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.training.batches import SkippedPictures
 
 
 def test_each_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:

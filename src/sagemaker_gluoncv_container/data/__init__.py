@@ -1,0 +1,1 @@
+"""Pictures and their labels: what they are, where they lie, how they are read."""

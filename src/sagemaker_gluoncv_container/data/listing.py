@@ -1,0 +1,159 @@
+"""Finds the pictures of a channel that lies in a folder: .rec files, files with a list, or a folder a class.
+
+Labels are as they are written there; `labels` says what they mean.
+"""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import ClientError
+from . import recordio
+from .channel_config import FAST_FILE, ChannelConfig
+from .samples import FileSample, RecordSample
+
+logger = logging.getLogger(__name__)
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+# How many names a message gives.
+_NAMED = 5
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more if names else "nothing"
+
+
+def files(folder: Path) -> list[Path]:
+    """Return the files below a folder, sorted; hidden ones are no one's data."""
+    found = (Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith("."))
+    return sorted(found)
+
+
+def _name(config: ChannelConfig, path: Path | str) -> str:
+    """Return what to call a file in messages; bytes of its name that are no UTF-8 could not be printed."""
+    return f"{config.name}/{os.fsencode(path).decode(errors='replace')}"
+
+
+def has_records(folder: Path) -> bool:
+    """Return whether a folder holds .rec files."""
+    return next(folder.rglob("*.rec"), None) is not None
+
+
+def has_pictures(folder: Path) -> bool:
+    """Return whether a folder holds files that are pictures by their names."""
+    return any(path.suffix.lower() in _PICTURES for path in files(folder))
+
+
+def records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
+    """Return the pictures of all .rec files below a folder; no .idx is needed.
+
+    Raises ClientError if there is none, or if a file is cut or damaged.
+    """
+    found = [path for path in files(folder) if path.suffix == ".rec"]
+    if not found:
+        names = some(sorted(path.name for path in folder.iterdir()))
+        raise ClientError(f"channel {config.name} holds no .rec file", f"found in {folder}: {names}")
+    # In FastFile mode a read is a request: one pass in large ones, not one for the head of each record.
+    block = {"block": recordio.REMOTE_BLOCK_BYTES} if config.mode == FAST_FILE else {}
+    samples = [
+        RecordSample(f"{_name(config, path.relative_to(folder))} record {record.number}", record.labels, record)
+        for path in found
+        for record in recordio.scan(path, **block)
+    ]
+    if not samples:
+        why = f"{', '.join(path.name for path in found)} in {folder} holds no record"
+        do = "Make the .rec file again and see that pictures go in"
+        raise ClientError(f"channel {config.name} is empty", why, do)
+    return samples
+
+
+def _pictures(folder: Path, config: ChannelConfig) -> list[Path]:
+    found: list[Path] = []
+    others: list[Path] = []
+    for path in files(folder):
+        (found if path.suffix.lower() in _PICTURES else others).append(path)
+    names = [str(path.relative_to(folder)) for path in others]
+    if not found:
+        raise ClientError(
+            f"channel {config.name} holds no picture",
+            f"found in {folder}: {some(names)}; pictures end in {', '.join(_PICTURES)}",
+            "Its content type must say what it holds: application/x-recordio or application/x-image",
+        )
+    if others:
+        logger.info("Channel %s: passed over what is no picture by its name: %s", config.name, some(names))
+    return found
+
+
+def folders(folder: Path, config: ChannelConfig, classes: Sequence[str]) -> tuple[list[FileSample], tuple[str, ...]]:
+    """Return the pictures in the folders of their classes, and the classes: those given, else the folders sorted.
+
+    Raises ClientError if there are no pictures, or some that are in no folder, or in one that is no class.
+    """
+    paths = _pictures(folder, config)
+    names = [path.relative_to(folder).parts[0] for path in paths]
+    loose = [path.name for path in paths if path.parent == folder]
+    if loose:
+        why = f"without a list each must be in the folder of its class; these are not: {some(loose)}"
+        do = f"Move them, or give the job a channel {config.name}_lst"
+        raise ClientError(f"channel {config.name} holds pictures without a label", why, do)
+    known = tuple(classes) or tuple(sorted(set(names)))
+    strangers = sorted(set(names) - set(known))
+    if strangers:
+        why = f"the classes are {some(known)}"
+        raise ClientError(f"channel {config.name} has folders that are no class: {some(strangers)}", why)
+    label = {name: (float(number),) for number, name in enumerate(known)}
+    samples = [
+        FileSample(_name(config, path.relative_to(folder)), label[name], path)
+        for name, path in zip(names, paths, strict=True)
+    ]
+    return samples, known
+
+
+def listed(folder: Path, list_folder: Path, config: ChannelConfig) -> list[FileSample]:
+    """Return the pictures that the .lst file in `list_folder` names: index TAB label(s) TAB path below `folder`.
+
+    Raises ClientError if there is not one .lst file, if lines are of another form, or if pictures are missing; but
+    of a sharded channel the missing ones are on other hosts.
+    """
+    there = set(map(str, files(folder)))
+    samples: list[FileSample] = []
+    missing: list[FileSample] = []
+    for path, labels in _lines(_list_file(list_folder)):
+        sample = FileSample(_name(config, path), labels, folder / path)
+        (samples if str(sample.path) in there else missing).append(sample)
+    names = [sample.name for sample in missing]
+    if missing and not config.sharded:
+        why = f"{len(missing)} of {len(samples) + len(missing)} listed are not there: {some(names)}"
+        raise ClientError(f"channel {config.name} lacks pictures that {list_folder.name} lists", why, "Mend the list")
+    if not samples:
+        why = f"of {len(missing)} pictures that {list_folder.name} lists, none is there"
+        raise ClientError(f"channel {config.name} is empty", why, "Paths count from the channel's folder")
+    logger.info("Channel %s: %d files, %d listed pictures", config.name, len(there), len(samples))
+    return samples
+
+
+def _list_file(folder: Path) -> Path:
+    found = [path for path in files(folder) if path.suffix == ".lst"]
+    if len(found) != 1:
+        why = f"there must be one .lst file in {folder}; found: {some([path.name for path in found])}"
+        raise ClientError(f"channel {folder.name} holds {len(found)} lists", why)
+    return found[0]
+
+
+def _lines(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
+    faults = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n"), 1):
+        if line.strip():
+            try:
+                _, first, *more, name = line.split("\t")
+                labels = tuple(map(float, (first, *more)))
+            except ValueError:
+                faults.append(f"line {number}: {line[:60]!r}")
+                continue
+            yield name.strip(), labels
+    if faults:
+        why = f"lines must be index TAB label(s) TAB path; these are not: {some(faults)}"
+        raise ClientError(f"{path} cannot be read", why, "Make it with im2rec's --list, or with tabs")

@@ -1,0 +1,41 @@
+"""Why and when a job ends before its time: asked for, interrupted, or at its time limit."""
+
+import time
+from collections.abc import Callable
+
+# Asked where a job may wait or stop; the answer is the reason if it is to end there.
+Ends = Callable[[], str | None]
+
+
+class Ended(Exception):  # noqa: N818
+    """The job is to end before its time; not an error. The message says why."""
+
+
+def never() -> None:
+    """Tell a job to go on to its end."""
+
+
+def check(ends: Ends) -> None:
+    """Raise Ended if the job is to end here."""
+    if reason := ends():
+        raise Ended(reason)
+
+
+class TimeLimit:
+    """Tells when to end a job, so that it ends in time: before the batch that would go past the limit."""
+
+    def __init__(self, seconds: float | None, now: Callable[[], float] = time.monotonic) -> None:
+        """The time runs from here; None is no limit."""
+        self._seconds, self._now = seconds, now
+        self._began = now()
+        self._asked: float | None = None
+        self._longest = 0.0
+
+    def is_over(self) -> bool:
+        """Return whether to end now; to be asked before each batch."""
+        now = self._now()
+        # What comes before the first batch does not come again.
+        if self._asked is not None:
+            self._longest = max(self._longest, now - self._asked)
+        self._asked = now
+        return self._seconds is not None and now - self._began + self._longest >= self._seconds

@@ -1,0 +1,82 @@
+"""MXNet's .params format, read without MXNet: importing that costs seconds and hundreds of megabytes.
+
+    uint64 0x112, uint64 0, uint64 number of arrays, the arrays, uint64 number of names, (uint64 length, bytes) a name
+
+An array is a magic number that tells its version, from version 2 on an int32 storage type (0: dense), its shape as
+uint32 dimensions and int64 sizes, an int32 device type and id, an int32 data type, and its values. The oldest version
+has no magic: it begins with the dimensions, and its sizes are uint32. Source: NDArray::Save and Load in MXNet's
+src/ndarray/ndarray.cc. All is little-endian.
+"""
+
+import math
+import mmap
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ClientError
+
+_FILE_MAGIC = 0x112
+_VERSION_1, _VERSION_2, _VERSION_3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+# mshadow's type flags.
+_TYPES = ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8")
+_MOST_DIMENSIONS = 32
+
+
+class _Reader:
+    def __init__(self, buffer: mmap.mmap) -> None:
+        self.buffer, self.offset = buffer, 0
+
+    def numbers(self, form: str) -> tuple[Any, ...]:
+        values = struct.unpack_from(f"<{form}", self.buffer, self.offset)
+        self.offset += struct.calcsize(f"<{form}")
+        return values
+
+    def number(self, form: str) -> int:
+        return int(self.numbers(form)[0])
+
+    def text(self) -> str:
+        length = self.number("Q")
+        (value,) = self.numbers(f"{length}s")
+        return str(value, "utf-8")
+
+    def array(self) -> NDArray[Any]:
+        """Return a view of the file, which lives as long as the array does."""
+        shape = self._shape()
+        _device_type, _device, flag = self.numbers("3i")
+        kind = np.dtype(_TYPES[flag])
+        array: NDArray[Any] = np.frombuffer(self.buffer, kind, math.prod(shape), self.offset).reshape(shape)
+        self.offset += array.nbytes
+        return array
+
+    def _shape(self) -> tuple[int, ...]:
+        version = self.number("I")
+        if version in (_VERSION_2, _VERSION_3):
+            if self.number("i") != 0:
+                raise ValueError("an array is sparse")
+        elif version != _VERSION_1:
+            return self._sizes(version, "I")
+        return self._sizes(self.number("I"), "q")
+
+    def _sizes(self, dimensions: int, form: str) -> tuple[int, ...]:
+        if not 0 < dimensions <= _MOST_DIMENSIONS:
+            raise ValueError(f"an array of {dimensions} dimensions")
+        return self.numbers(f"{dimensions}{form}")
+
+
+def read(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a .params file by name, as views of the file. Raises ClientError if it is damaged."""
+    try:
+        with path.open("rb") as file:
+            reader = _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if reader.numbers("QQ") != (_FILE_MAGIC, 0):
+            raise ValueError("it does not begin as one")
+        arrays = [reader.array() for _ in range(reader.number("Q"))]
+        names = [reader.text() for _ in range(reader.number("Q"))]
+        return dict(zip(names, arrays, strict=True))
+    except (ValueError, IndexError, struct.error) as error:
+        why = f"it is no .params file of MXNet: {error}"
+        raise ClientError(f"{path} cannot be loaded", why, "Save the model again") from error

@@ -1,0 +1,54 @@
+"""From encoded pictures to probabilities; lives in a worker process."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .. import images
+from ..artifact import Artifact
+from ..errors import ContainerError
+from ..images import Pixels
+from ..inference.answers import Answers
+from . import engine
+
+
+class Predictor:
+    """A loaded artifact, for batches of any size."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        threads: int,
+        precision: str = engine.AUTO,
+        gpu: int | None = None,
+        lone_threads: int | None = None,
+    ) -> None:
+        """Load the net and answer warm-up pictures. `threads` decode and, on a CPU, compute. Raises ContainerError.
+
+        `lone_threads`, if they are given and the engine has the choice, compute a picture that comes alone.
+        """
+        self._preprocessing = pre = artifact.description.preprocessing
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode") if threads > 1 else None
+        self.engine, self.why = engine.load(artifact, precision, threads, gpu, lone_threads)
+        # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
+        for alone in (False, True):
+            self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8), alone)
+
+    def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Answers:
+        """Answer encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""
+        started = time.perf_counter()
+        pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(self._pixels, pictures))
+        decoded = time.perf_counter()
+        good = [each for each in pixels if not isinstance(each, ContainerError)]
+        probabilities = iter(self.engine.compute(np.stack(good), alone)) if good else iter(())
+        each = [one if isinstance(one, ContainerError) else next(probabilities) for one in pixels]
+        return Answers(each, decoded - started, time.perf_counter() - decoded)
+
+    def _pixels(self, data: bytes) -> Pixels | ContainerError:
+        try:
+            image = images.decode(data, self._preprocessing.decoded_side)
+            return images.for_evaluation(image, self._preprocessing)
+        except ContainerError as error:
+            return error

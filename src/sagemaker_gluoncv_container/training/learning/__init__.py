@@ -1,0 +1,1 @@
+"""Epochs: what is shown to the net, and how it is scored."""

@@ -1,0 +1,1 @@
+"""The net, its weights, and how they change."""

@@ -1,0 +1,163 @@
+"""The net: a GluonCV ResNet with its normalisation inside, its base weights, and its form as a symbol."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import mxnet as mx
+from gluoncv.model_zoo import get_cifar_resnet, get_model
+from mxnet.gluon import HybridBlock, nn
+
+from ...errors import ClientError
+from ..hyperparameters import SMALL_LAYERS, Hyperparameters
+from ..results.checkpoint import Arrays
+
+# ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Names without a counter in them: a restarted job, and one in the same process, find their parameters again.
+NORMALIZATION, HEAD = "normalization_", "head_"
+
+
+class Normalization(HybridBlock):  # type: ignore[misc]
+    """Takes RGB 0-255, float32 (n, 3, height, width), to zero mean and unit deviation.
+
+    Inside the net, so that an artifact takes pixels as they are, as the built-in algorithm's does.
+    """
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
+        """`mean` and `deviation` are of RGB / 255."""
+        super().__init__(prefix=NORMALIZATION)
+        self._mean, self._deviation = (mx.nd.array(each).reshape((1, 3, 1, 1)) * 255 for each in (mean, deviation))
+        with self.name_scope():
+            # Not Gluon's constants: their initializers are named by an address, which ends up in the symbol.
+            self.mean, self.scale = (
+                self.params.get(name, shape=(1, 3, 1, 1), init="zeros", grad_req="null") for name in ("mean", "scale")
+            )
+
+    def initialize(self, *given, **named) -> None:  # type: ignore[no-untyped-def]
+        """Give the parameters their values."""
+        super().initialize(*given, **named)
+        self.mean.set_data(self._mean)
+        self.scale.set_data(1 / self._deviation)
+
+    def hybrid_forward(self, F, x, mean, scale):  # type: ignore[no-untyped-def]  # noqa: N803
+        """Return (x - mean) * scale."""
+        return F.broadcast_mul(F.broadcast_sub(x, mean), scale)
+
+
+def base_weights(directory: Path, name: str) -> Path:
+    """Return the file of base weights of a net: `<name>.params` or, checked, `<name>-<first 8 of its sha1>.params`.
+
+    Raises ClientError if there is none, or if the file is not the one that its name says.
+    """
+    found = sorted([*directory.glob(f"{name}-*.params"), *directory.glob(f"{name}.params")])
+    if not found:
+        raise ClientError(
+            f"use_pretrained_model is 1, but this image holds no base weights of {name}",
+            f"found in {directory}: {', '.join(sorted(path.name for path in directory.glob('*.params'))) or 'nothing'}",
+            f"Put {name}-*.params into pretrained/ and build the image again, or set use_pretrained_model to 0",
+        )
+    path = found[-1]
+    digest = path.stem.removeprefix(name).lstrip("-")
+    if digest and not hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest().startswith(digest):
+        raise ClientError(f"{path} is damaged", f"its sha1 does not begin with {digest}", "Get the file again")
+    return path
+
+
+def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
+    """Return the net, initialised, from RGB 0-255 float32 (n, 3, height, width) to logits float32 (n, num_classes).
+
+    Its parameters have the same names whenever it is built. Raises ClientError if pretrained weights are asked for and
+    the image has none.
+    """
+    hp, contexts = hyperparameters, list(contexts)
+    if hp.num_layers in SMALL_LAYERS:
+        backbone, head = get_cifar_resnet(1, hp.num_layers, classes=1, prefix="resnet_"), "output"
+    else:
+        backbone, head = _resnet(hp, pretrained, contexts), "fc"
+    with backbone.name_scope():
+        setattr(backbone, head, nn.Dense(hp.num_classes, in_units=getattr(backbone, head)._in_units, prefix=HEAD))
+    if not hp.use_pretrained_model:
+        backbone.initialize(mx.init.Xavier(rnd_type="gaussian", factor_type="out", magnitude=2), ctx=contexts)
+    getattr(backbone, head).initialize(mx.init.Normal(0.01), ctx=contexts, force_reinit=True)
+    net = assembled([Normalization(MEAN, DEVIATION), backbone], contexts)
+    freeze(net, hp.freeze)
+    # The small nets learn their shapes from a first picture.
+    for context in contexts:
+        net(mx.nd.zeros((1, *hp.image_shape), ctx=context)).wait_to_read()
+    return net
+
+
+def _resnet(hp: Hyperparameters, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
+    name = f"resnet{hp.num_layers}_v1b"
+    if not hp.use_pretrained_model:
+        return get_model(name, classes=1)
+    weights = base_weights(pretrained, name)
+    outputs = mx.nd.load(str(weights))["fc.weight"].shape[0]
+    resnet = get_model(name, classes=outputs)
+    resnet.load_parameters(str(weights), ctx=contexts)
+    return resnet
+
+
+def assembled(blocks: Sequence[HybridBlock], contexts: Sequence[mx.Context]) -> HybridBlock:
+    """Return the blocks as one net, fused; constants among them get their values."""
+    net = nn.HybridSequential(prefix="")
+    net.add(*blocks)
+    if isinstance(blocks[0], Normalization):
+        blocks[0].initialize(ctx=list(contexts))
+    net.hybridize(static_alloc=True)
+    return net
+
+
+def frozen(name: str, upto: str) -> bool:
+    """Return whether `freeze` leaves a parameter as it is: the stem and the stages up to one, or all but the head.
+
+    Stages are told by the names that GluonCV (layers1_, down1_, stage1_) and MXNet's own ResNets (stage1_) give.
+    """
+    if upto == "none" or HEAD in name:
+        return False
+    stage = re.search(r"(?:layers|down|stage)(\d)_", name)
+    return upto == "backbone" or (int(stage[1]) if stage else 0) <= int(upto[-1])
+
+
+def freeze(net: HybridBlock, upto: str) -> None:
+    """Keep parameters from learning; their normalisation uses the statistics that it has, and does not renew them."""
+    for name, parameter in net.collect_params().items():
+        if frozen(name, upto):
+            parameter.grad_req = "null"
+
+    def settle(block: HybridBlock) -> None:
+        if isinstance(block, nn.BatchNorm) and frozen(block.gamma.name, upto):
+            block._kwargs["use_global_stats"] = True
+
+    net.apply(settle)
+
+
+def is_learnt(parameter: mx.gluon.Parameter) -> bool:
+    """Return whether training changes a parameter."""
+    return bool(parameter.grad_req != "null")
+
+
+def parameters(net: HybridBlock) -> Arrays:
+    """Return the values of all parameters and statistics by name; over several devices, their mean."""
+    return {name: parameter._reduce().asnumpy() for name, parameter in net.collect_params().items()}
+
+
+def set_parameters(net: HybridBlock, arrays: Arrays) -> None:
+    """Give all parameters these values, on every device."""
+    for name, parameter in net.collect_params().items():
+        parameter.set_data(mx.nd.array(arrays[name]))
+
+
+def to_symbol(net: HybridBlock, multi_label: bool) -> mx.sym.Symbol:
+    """Return the net from RGB 0-255 to probabilities, its output named as the built-in's."""
+    output = mx.sym.LogisticRegressionOutput if multi_label else mx.sym.SoftmaxOutput
+    return output(net(mx.sym.var("data")), name="softmax")
+
+
+def save_weights(symbol: mx.sym.Symbol, arrays: Arrays, path: Path) -> None:
+    """Write weights as the symbol's `arg:` and `aux:` in MXNet's format."""
+    arguments = set(symbol.list_arguments())
+    named = {f"{'arg' if name in arguments else 'aux'}:{name}": mx.nd.array(each) for name, each in arrays.items()}
+    mx.nd.save(str(path), named)

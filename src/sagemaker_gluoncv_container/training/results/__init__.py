@@ -1,0 +1,1 @@
+"""What a job leaves: checkpoints, the kept models, the report."""

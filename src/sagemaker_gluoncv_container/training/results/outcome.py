@@ -1,0 +1,74 @@
+"""What is told of a job when it ends: from the loop's figures to the report."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from ...data.batches import SkippedPictures
+from ...data.samples import Channel, Listed
+from .. import report
+from ..channels import Channels
+from ..hyperparameters import Hyperparameters
+from ..learning.targets import count_labels
+from .checkpoint import Progress
+from .kept import KeptModels
+
+logger = logging.getLogger(__name__)
+
+
+def write_report(
+    directory: Path,
+    hyperparameters: Hyperparameters,
+    channels: Channels,
+    progress: Progress,
+    kept: KeptModels,
+    skipped: SkippedPictures,
+) -> None:
+    """Write report.html and metrics.json about the kept model; nothing if no epoch was validated.
+
+    A disk that is full costs the report, not the job.
+    """
+    answers, best = kept.answers, kept.best(progress.history)
+    if answers is None or best is None:
+        return
+    record = report.RunRecord(
+        settings=dataclasses.asdict(hyperparameters),
+        classes=channels.classes,
+        multi_label=hyperparameters.multi_label,
+        history=progress.history,
+        kept_epoch=best,
+        probabilities=answers.probabilities,
+        labels=answers.labels,
+        names=answers.names,
+        picture=_pictures(channels.validation, answers.names),
+        counts=_counts(channels, hyperparameters),
+        skipped=sorted(skipped.reasons.items()),
+        duplicates=channels.duplicates,
+    )
+    try:
+        report.write(directory, record)
+    except OSError as error:
+        logger.error("The report was not written: %s", error)
+
+
+def _pictures(validation: Channel, names: list[str]) -> Callable[[int], bytes] | None:
+    """Return what gives the encoded picture of an answer, None where the pictures have passed by."""
+    if not isinstance(validation, Listed):
+        return None
+    by_name = {sample.name: sample for sample in validation.samples}
+    return lambda number: by_name[names[number]].read()
+
+
+def _counts(channels: Channels, hyperparameters: Hyperparameters) -> dict[str, list[int]]:
+    """Return the pictures of each class, for the channels that can be counted."""
+    listed = {
+        name: channel
+        for name, channel in (("train", channels.train), ("validation", channels.validation))
+        if isinstance(channel, Listed)
+    }
+    classes, many = hyperparameters.num_classes or 1, hyperparameters.multi_label
+    return {
+        name: count_labels((sample.labels for sample in channel.samples), classes, many).tolist()
+        for name, channel in listed.items()
+    }

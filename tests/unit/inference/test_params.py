@@ -1,0 +1,69 @@
+"""params: MXNet's .params files, read without MXNet."""
+
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from sagemaker_gluoncv_container.errors import ClientError
+from sagemaker_gluoncv_container.inference import params
+
+TYPES = ("float32", "float64", "float16", "uint8", "int32", "int8", "int64")
+
+
+def test_every_type_and_shape(tmp_path: Path) -> None:
+    """What MXNet wrote is read as MXNet reads it, whatever the type and shape."""
+    path = tmp_path / "net.params"
+    shapes = ((1,), (3, 1, 2), (2, 3, 4, 5))
+    random = np.random.default_rng(0)
+    arrays = {
+        f"arg:{kind} {shape}": mx.nd.array(random.normal(0, 50, shape).astype(kind), dtype=kind)
+        for kind in TYPES
+        for shape in shapes
+    }
+    mx.nd.save(str(path), arrays)
+    found = params.read(path)
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert (found[name].dtype, found[name].shape) == (np.dtype(array.dtype), array.shape)
+        assert (found[name] == array.asnumpy()).all()
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_older_versions(tmp_path: Path, version: int) -> None:
+    """Arrays as MXNet wrote them before its version 1.0 are read as MXNet 1.9.1 reads them."""
+    path, values = tmp_path / "old.params", np.arange(6, dtype="<f4")
+    shape = struct.pack("<3I", 2, 2, 3) if version == 0 else struct.pack("<2I2q", 0xF993FAC8, 2, 2, 3)
+    array = shape + struct.pack("<3i", 1, 0, 0) + values.tobytes()
+    path.write_bytes(struct.pack("<3Q", 0x112, 0, 1) + array + struct.pack("<2Q", 1, 5) + b"arg:w")
+    assert (params.read(path)["arg:w"] == values.reshape(2, 3)).all()
+    assert (mx.nd.load(str(path))["arg:w"].asnumpy() == values.reshape(2, 3)).all()
+
+
+def test_damaged(tmp_path: Path) -> None:
+    """A file that was cut anywhere, or is something else, is one error that says so."""
+    path = tmp_path / "net.params"
+    mx.nd.save(str(path), {"arg:w": mx.nd.ones((2, 2))})
+    whole = path.read_bytes()
+    for content in (*(whole[:length] for length in range(len(whole))), b"nonsense" * 9, whole[:40] + whole):
+        path.write_bytes(content)
+        with pytest.raises(ClientError, match="cannot be loaded"):
+            params.read(path)
+
+
+def test_sparse(tmp_path: Path) -> None:
+    """A sparse array, which no net of ours has, is refused."""
+    path = tmp_path / "net.params"
+    mx.nd.save(str(path), {"arg:w": mx.nd.ones((2, 2)).tostype("row_sparse")})
+    with pytest.raises(ClientError, match="sparse"):
+        params.read(path)
+
+
+def test_needs_no_mxnet() -> None:
+    """The module loads where MXNet is not to be had."""
+    code = "import sys; sys.modules.update(mxnet=None); import sagemaker_gluoncv_container.inference.params"
+    subprocess.run([sys.executable, "-c", code], check=True)

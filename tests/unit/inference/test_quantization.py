@@ -1,0 +1,150 @@
+"""quantization: the int8 form of a net is kept where it answers as float32 does, and refused where it does not."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+from sagemaker_gluoncv_container import artifact
+from sagemaker_gluoncv_container.artifact import Description
+from sagemaker_gluoncv_container.errors import ContainerError
+from sagemaker_gluoncv_container.images import Preprocessing
+from sagemaker_gluoncv_container.inference import engine, quantization
+
+SIDE, CLASSES = 16, 4
+Arrays = dict[str, Any]
+
+
+def symbol(head: str = "softmax") -> mx.sym.Symbol:
+    """Return a net of two convolutions, the first with a batch normalisation."""
+    net = mx.sym.Convolution(mx.sym.var("data"), num_filter=16, kernel=(3, 3), no_bias=True, name="c0")
+    net = mx.sym.Activation(mx.sym.BatchNorm(net, fix_gamma=False, name="b0"), act_type="relu", name="r0")
+    net = mx.sym.Convolution(net, num_filter=16, kernel=(3, 3), name="c1")
+    net = mx.sym.Activation(net, act_type="relu", name="r1")
+    net = mx.sym.Pooling(net, kernel=(6, 6), stride=(6, 6), pool_type="avg", name="p")
+    net = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=CLASSES, name="fc")
+    return (mx.sym.SoftmaxOutput if head == "softmax" else mx.sym.LogisticRegressionOutput)(net, name="softmax")
+
+
+def weights() -> Arrays:
+    """Return random weights for it, with which each class is the answer to some pictures."""
+    random = np.random.default_rng(0)
+    shapes, _, states = symbol().infer_shape(data=(1, 3, SIDE, SIDE))
+    arrays = {
+        name: random.normal(0, np.sqrt(2 / max(1, np.prod(shape[1:]))), shape)
+        for name, shape in zip(symbol().list_arguments(), shapes, strict=True)
+        if name not in ("data", "softmax_label")
+    }
+    arrays |= {name: np.full(shape, 1.0) for name, shape in zip(symbol().list_auxiliary_states(), states, strict=True)}
+    arrays["b0_gamma"] = np.ones(16)
+    arrays["b0_moving_var"] = np.full(16, 1e4)
+    return arrays
+
+
+def write(folder: Path, arrays: Arrays, head: str = "softmax") -> Path:
+    """Write a model directory with these weights."""
+    net = symbol(head)
+    states = net.list_auxiliary_states()
+    named = {f"{'aux' if name in states else 'arg'}:{name}": mx.nd.array(each) for name, each in arrays.items()}
+    description = Description(2, CLASSES, Preprocessing(SIDE, SIDE, SIDE))
+    artifact.save(folder, net.tojson(), lambda path: mx.nd.save(str(path), named), description)
+    return folder
+
+
+def pictures(count: int, seed: int) -> list[Any]:
+    """Return pictures of one colour each, with noise."""
+    random = np.random.default_rng(seed)
+    colours = random.integers(0, 256, (count, 1, 1, 3))
+    return list((colours + random.integers(-40, 40, (count, SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8))
+
+
+def judged(folder: Path) -> tuple[list[Any], list[Any]]:
+    """Return pictures, and as labels what the net in float32 answers, but for every fifth."""
+    loaded, _ = engine.load(artifact.load(folder), "float32")
+    some = pictures(300, 7)
+    answers = loaded.compute(np.stack(some))
+    # Those that a trained net leaves in no doubt.
+    clear = np.flatnonzero(np.diff(np.sort(answers, 1)[:, -2:], axis=1)[:, 0] > 0.05)[:200]
+    some, labels = [some[number] for number in clear], answers[clear].argmax(1)
+    assert len(some) == 200
+    assert len(set(labels.tolist())) >= 3
+    labels[::5] = (labels[::5] + 1) % CLASSES
+    return some, list(labels.astype(np.float32))
+
+
+def exploded(arrays: Arrays) -> Arrays:
+    """Return weights that compute the same in float32, with one channel ten thousand times the others."""
+    changed = {name: array.copy() for name, array in arrays.items()}
+    for name in ("b0_gamma", "b0_beta"):
+        changed[name][3] *= 1e4
+    changed["c1_weight"][:, 3] *= 1e-4
+    return changed
+
+
+def test_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A net that bears rounding is kept, its figures stand in the artifact and in one line of the log."""
+    folder = write(tmp_path / "model", weights())
+    with caplog.at_level(logging.INFO):
+        made = quantization.quantize(folder, pictures(60, 1), zip(*judged(folder), strict=True), threads=1)
+    assert made.refused is None
+    assert made.accuracy_float32 == pytest.approx(0.8)
+    assert abs(made.accuracy_int8 - made.accuracy_float32) <= 0.005
+    assert made.agreement >= 0.985
+    assert made.pictures == 200
+    assert artifact.load(folder).quantization == made
+    assert [record.message for record in caplog.records] == [f"int8: kept, {made}"]
+
+
+def test_a_bad_one_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A net whose channels differ by 1e4 answers the same in float32, not in int8, and is refused with its figures."""
+    sound, folder = write(tmp_path / "sound", weights()), write(tmp_path / "model", exploded(weights()))
+    some, labels = judged(folder)
+    assert labels == judged(sound)[1]
+    made = quantization.quantize(folder, pictures(60, 1), zip(some, labels, strict=True), threads=1)
+    assert made.refused
+    assert made.agreement < 0.985
+    assert artifact.load(folder).quantization == made
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "refused, the model stays in float32" in caplog.text
+
+
+def test_several_labels(tmp_path: Path) -> None:
+    """Where a picture has several labels, each label is an answer, right on its side of 1/2."""
+    folder = write(tmp_path / "model", weights(), "logistic")
+    assert quantization.answers(artifact.load(folder)) == (CLASSES, True)
+    labels = np.random.default_rng(5).integers(0, 2, (80, CLASSES)).astype(np.float32)
+    made = quantization.quantize(folder, pictures(40, 1), zip(pictures(80, 2), labels, strict=True), threads=1)
+    assert 0.3 < made.accuracy_float32 < 0.7
+    assert made.agreement > 0.9
+
+
+def test_other_weights(tmp_path: Path) -> None:
+    """Ranges are those of the weights beside them: the next epoch's have none."""
+    folder = write(tmp_path / "model", weights())
+    quantization.quantize(folder, pictures(9, 1), zip(*judged(folder), strict=True), threads=1)
+    assert artifact.load(folder).quantization
+    write(folder, exploded(weights()))
+    assert artifact.load(folder).quantization is None
+
+
+@pytest.mark.parametrize("nothing", ["calibration", "validation"])
+def test_no_pictures(tmp_path: Path, nothing: str) -> None:
+    """Without pictures to calibrate or to judge with there is nothing to say."""
+    folder = write(tmp_path / "model", weights())
+    validation = [] if nothing == "validation" else zip(*judged(folder), strict=True)
+    with pytest.raises(ContainerError, match="no pictures|no validation pictures"):
+        quantization.quantize(folder, [] if nothing == "calibration" else pictures(3, 1), validation, threads=1)
+    assert artifact.load(folder).quantization is None
+
+
+def test_judged_by_another_version(tmp_path: Path) -> None:
+    """Ranges that an older image judged, which rounded weights otherwise, count for nothing here."""
+    folder = write(tmp_path / "model", weights())
+    quantization.quantize(folder, pictures(9, 1), zip(*judged(folder), strict=True), threads=1)
+    file = folder / "image-classification-int8.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "format_version": 1}))
+    assert artifact.load(folder).quantization is None
