@@ -17,10 +17,24 @@
         +-- TimeIsOver          503  it was not this request's turn in time
         +-- WorkerLost          500  the process that computed it died or hung
 
-A message says what is wrong, why, and what to do next, in that order.
+A message says what is wrong, why, and what to do next, in that order: a whole sentence each, with a capital.
 """
 
 from collections.abc import Sequence
+
+# How many names a message gives.
+_NAMED = 5
+
+
+def some(names: Sequence[str], most: int = _NAMED, separator: str = ", ") -> str:
+    """Return the first few names, and how many more there are."""
+    more = f"{separator.rstrip(', ')} and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more if names else "nothing"
+
+
+def sentences(*parts: str) -> str:
+    """Return the parts, each with the full stop that it may lack, as one line; empty parts are left out."""
+    return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in map(str.strip, parts) if part)
 
 
 class ContainerError(Exception):
@@ -28,7 +42,7 @@ class ContainerError(Exception):
 
     def __init__(self, what: str, why: str = "", do: str = "") -> None:
         self.what, self.why, self.do = what, why, do
-        super().__init__(". ".join(part.rstrip(".") for part in (what, why, do) if part) + ".")
+        super().__init__(sentences(what, why, do))
 
 
 class ClientError(ContainerError):

@@ -26,9 +26,8 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from .arrays import Pixels
 from .errors import UnreadablePicture
-
-Pixels = NDArray[np.uint8]
 
 # The plugins worth their risk, of Pillow's forty: importing them registers them, and keeps it from loading the rest.
 _PLUGINS = (

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .. import images
+from ..arrays import Pixels
 from ..errors import ClientError, ContainerError
 from .samples import Channel, Sample
 
 logger = logging.getLogger(__name__)
 
-View = Callable[[Image.Image, np.random.Generator], images.Pixels]
+View = Callable[[Image.Image, np.random.Generator], Pixels]
 
 # Batches in the making while one is computed: enough to hide an uneven picture, little enough to hold.
 _AHEAD = 3
@@ -121,14 +122,14 @@ class Batches:
         # What a pipe holds is known only now.
         self.skipped.check(bad, len(self._channel) or seen)
 
-    def _decoded(self, epoch: int, first: int) -> Iterator[tuple[int, list[Sample], list[Future[images.Pixels]]]]:
+    def _decoded(self, epoch: int, first: int) -> Iterator[tuple[int, list[Sample], list[Future[Pixels]]]]:
         order = np.random.default_rng((self._seed, epoch)) if self._shuffle else None
         with ExitStack() as stack:
             samples = stack.enter_context(closing(self._channel.epoch(epoch, order)))
             pool = stack.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="decode"))
             # An epoch that is left early has no use for what is waiting.
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-            waiting: deque[tuple[int, list[Sample], list[Future[images.Pixels]]]] = deque()
+            waiting: deque[tuple[int, list[Sample], list[Future[Pixels]]]] = deque()
             for number, chunk in enumerate(iter(lambda: list(islice(samples, self._size)), [])):
                 if number < first:
                     continue
@@ -139,14 +140,12 @@ class Batches:
                     yield waiting.popleft()
             yield from waiting
 
-    def _pixels(self, sample: Sample, seed: tuple[int, int, int]) -> images.Pixels:
+    def _pixels(self, sample: Sample, seed: tuple[int, int, int]) -> Pixels:
         return self._view(images.decode(sample.read(), self._decoded_side), np.random.default_rng(seed))
 
-    def _assemble(
-        self, number: int, samples: list[Sample], pixels: list[Future[images.Pixels]], bad: list[str]
-    ) -> Batch:
+    def _assemble(self, number: int, samples: list[Sample], pixels: list[Future[Pixels]], bad: list[str]) -> Batch:
         good: list[Sample] = []
-        views: list[images.Pixels] = []
+        views: list[Pixels] = []
         for sample, each in zip(samples, pixels, strict=True):
             try:
                 views.append(each.result())

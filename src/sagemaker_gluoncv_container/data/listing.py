@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import ClientError
+from ..errors import ClientError, some
 from . import recordio
 from .channel_config import FAST_FILE, ChannelConfig
 from .samples import FileSample, RecordSample
@@ -16,14 +16,6 @@ from .samples import FileSample, RecordSample
 logger = logging.getLogger(__name__)
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-# How many names a message gives.
-_NAMED = 5
-
-
-def some(names: Sequence[str]) -> str:
-    """Return the first few names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more if names else "nothing"
 
 
 def files(folder: Path) -> list[Path]:

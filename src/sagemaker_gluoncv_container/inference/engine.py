@@ -6,9 +6,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Pixels
 from ..artifact import FLOAT32, INT8, Artifact
 from ..errors import ClientError
-from ..images import Pixels
 from ..inference.answers import Measured
 
 logger = logging.getLogger(__name__)

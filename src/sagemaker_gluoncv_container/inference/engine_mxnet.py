@@ -10,9 +10,9 @@ from mxnet import gluon
 from numpy.typing import NDArray
 
 from .. import images
+from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
-from ..images import Pixels
 
 Arrays = Mapping[str, mx.nd.NDArray]
 # What ends a symbol that was made for training, and what its output is at inference.

@@ -6,8 +6,8 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from ..arrays import Pixels
 from ..artifact import FLOAT32, INT8, Artifact
-from ..images import Pixels
 from ..inference.answers import Measured
 from . import params
 from .openvino_net import Net

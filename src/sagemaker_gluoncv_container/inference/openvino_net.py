@@ -4,8 +4,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as op
 
-from ..images import Pixels
-from .translation import LEVELS, Floats, bounds, planes
+from ..arrays import Floats, Pixels
+from .translation import LEVELS, bounds, planes
 
 
 class Net:

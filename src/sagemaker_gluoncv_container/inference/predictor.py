@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .. import images
+from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
-from ..images import Pixels
 from ..inference.answers import Answers
 from . import engine
 

@@ -15,16 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import artifact
+from ..arrays import Floats, Pixels
 from ..artifact import Artifact, Quantization
 from ..errors import ContainerError
-from ..images import Pixels
 from . import params
 from .openvino_net import Net
 from .translation import Range, is_multi_label, rounded, translate
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float32]
 CALIBRATION_PICTURES = 300
 # More would tell no more of half a point.
 JUDGED_PICTURES = 2000

@@ -17,10 +17,10 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as op
 
+from ..arrays import Floats
 from ..errors import ContainerError
 from ..images import Preprocessing
 
-Floats = NDArray[np.float32]
 Range = tuple[float, float]
 LEVELS = 256
 # Layers whose inputs are rounded.

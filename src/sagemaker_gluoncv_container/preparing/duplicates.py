@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Integers
 from .journal import Journal
 from .settings import Settings
 
@@ -27,7 +28,6 @@ _BANDS, _BAND_BITS = 4, 16
 _BLOCK = 1 << 14
 _PAIRS = 1 << 14
 _THUMBS = 4096
-Indices = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
 
 
@@ -83,7 +83,7 @@ def near_groups(journal: Journal, which: str) -> Iterator[list[int]]:
         yield numbers[order[start : start + count]].tolist()
 
 
-def candidates(hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
+def candidates(hashes: Hashes) -> Iterator[tuple[Integers, Integers]]:
     """Yield arrays of indices (first, second) of all pairs within DISTANCE; a pair may come more than once."""
     flips = [0, *(1 << bit for bit in range(_BAND_BITS))]
     for band in range(_BANDS):
@@ -105,7 +105,7 @@ def candidates(hashes: Hashes) -> Iterator[tuple[Indices, Indices]]:
                         yield first[close], second[close]
 
 
-def _slices(counts: Indices) -> Iterator[tuple[int, int]]:
+def _slices(counts: Integers) -> Iterator[tuple[int, int]]:
     """Yield ranges whose counts add up to about _PAIRS, at least one index each."""
     ends = np.cumsum(counts)
     begin = 0
@@ -126,16 +126,16 @@ def _bits(values: Hashes) -> NDArray[np.uint8]:
     return counts
 
 
-def _roots(parents: Indices, indices: Indices) -> Indices:
-    roots: Indices = parents[indices]
+def _roots(parents: Integers, indices: Integers) -> Integers:
+    roots: Integers = parents[indices]
     while True:
-        above: Indices = parents[roots]
+        above: Integers = parents[roots]
         if np.array_equal(above, roots):
             return roots
         roots = above
 
 
-def _join(parents: Indices, one: int, other: int) -> None:
+def _join(parents: Integers, one: int, other: int) -> None:
     """Unite two groups under the smaller index, so that the outcome does not hang on the order of the pairs."""
     while parents[one] != one:
         one = int(parents[one])
@@ -144,7 +144,7 @@ def _join(parents: Indices, one: int, other: int) -> None:
     parents[max(one, other)] = min(one, other)
 
 
-def _thumbs(journal: Journal, numbers: Indices) -> NDArray[np.float32]:
+def _thumbs(journal: Journal, numbers: Integers) -> NDArray[np.float32]:
     """Return thumbnails, float32 of shape (n, values), levels 0-255."""
     found = dict.fromkeys(numbers.tolist(), b"")
     wanted = list(found)

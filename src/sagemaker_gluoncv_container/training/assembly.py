@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from .. import contract, devices, images
+from ..arrays import Arrays, Floats, Pixels
 from ..artifact import Description
 from ..data.batches import Batches, SkippedPictures, View
 from ..data.samples import Channel, Listed
@@ -16,10 +17,10 @@ from .channels import Channels
 from .hyperparameters import Hyperparameters
 from .learning.events import EventLog
 from .learning.loop import Loop
-from .learning.targets import Floats, Targets, balanced, count_labels, positive_weights
+from .learning.targets import Targets, balanced, count_labels, positive_weights
 from .model import incremental, network
 from .model.optimization import Optimization
-from .results.checkpoint import Arrays, Checkpoints, Progress
+from .results.checkpoint import Checkpoints, Progress
 from .results.kept import KeptModels
 
 logger = logging.getLogger(__name__)
@@ -66,10 +67,10 @@ def _batches(hp: Hyperparameters, channels: Channels, progress: Progress, thread
     skipped = SkippedPictures(hp.max_bad_fraction)
     skipped.reasons.update(progress.skipped)
 
-    def train_view(image: Image.Image, random: np.random.Generator) -> images.Pixels:
+    def train_view(image: Image.Image, random: np.random.Generator) -> Pixels:
         return images.for_training(image, preprocessing, augmentation, random)
 
-    def validation_view(image: Image.Image, _: np.random.Generator) -> images.Pixels:
+    def validation_view(image: Image.Image, _: np.random.Generator) -> Pixels:
         return images.for_evaluation(image, preprocessing)
 
     def of(channel: Channel, view: View, shuffle: bool) -> Batches:

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 
 from ..data.channel_config import TRAIN, ChannelConfig
 from ..data.labels import Labelling, written
-from ..data.listing import some
 from ..data.samples import FileSample, RecordSample
-from ..errors import ClientError
+from ..errors import ClientError, some
 from .hyperparameters import Hyperparameters
 
 _REMEDY = {

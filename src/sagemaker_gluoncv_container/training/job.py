@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from .. import contract, devices, machine
+from ..arrays import Arrays
 from ..data.samples import Channel, Listed
 from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
@@ -23,7 +24,7 @@ from . import script
 from .channels import Channels
 from .hyperparameters import Hyperparameters
 from .learning.events import EventLog
-from .results.checkpoint import Arrays, Checkpoints, Progress
+from .results.checkpoint import Checkpoints, Progress
 
 logger = logging.getLogger(__name__)
 

@@ -17,6 +17,7 @@ from draw_pictures import CLASSES, draw
 from PIL import Image
 
 from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.arrays import Pixels
 from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.data import pipe, recordio
 from sagemaker_gluoncv_container.data.batches import Batches, SkippedPictures, View
@@ -131,11 +132,11 @@ def feeding(tmp_path: Path) -> Iterator[Callable[[Path, int, bytes], "subprocess
         yield start
 
 
-def _evaluation(image: Image.Image, _: np.random.Generator) -> images.Pixels:
+def _evaluation(image: Image.Image, _: np.random.Generator) -> Pixels:
     return images.for_evaluation(image, PREPROCESSING)
 
 
-def _training(image: Image.Image, random: np.random.Generator) -> images.Pixels:
+def _training(image: Image.Image, random: np.random.Generator) -> Pixels:
     return images.for_training(image, PREPROCESSING, "crop_color_transform", random)
 
 

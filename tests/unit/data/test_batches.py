@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.arrays import Pixels
 from sagemaker_gluoncv_container.data import recordio
 from sagemaker_gluoncv_container.data.batches import Batches, SkippedPictures, View
 from sagemaker_gluoncv_container.data.recordio import Record, Writer
@@ -19,12 +19,12 @@ from sagemaker_gluoncv_container.errors import ClientError
 COUNT = 23
 
 
-def plain(image: Image.Image, _: np.random.Generator) -> images.Pixels:
+def plain(image: Image.Image, _: np.random.Generator) -> Pixels:
     """Return the pixels as they are."""
     return np.asarray(image)
 
 
-def noisy(image: Image.Image, random: np.random.Generator) -> images.Pixels:
+def noisy(image: Image.Image, random: np.random.Generator) -> Pixels:
     """Return the pixels with something drawn at random."""
     return np.asarray(image) ^ random.integers(0, 256, dtype=np.uint8)
 
@@ -141,7 +141,7 @@ def test_leaving_early_leaves_nothing(records: list[Record]) -> None:
     """An epoch that is left in the middle ends its threads, closes its files and drops what is waiting."""
     seen = []
 
-    def slow(image: Image.Image, _: np.random.Generator) -> images.Pixels:
+    def slow(image: Image.Image, _: np.random.Generator) -> Pixels:
         seen.append(image)
         time.sleep(0.02)
         return np.asarray(image)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ...arrays import Floats
 
 
 def probabilities(logits: Floats, multi_label: bool) -> Floats:

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Floats
 from ..hyperparameters import Hyperparameters
-
-Floats = NDArray[np.float32]
 
 # A class with one picture in a million would else drown all others.
 _MOST_WEIGHT = 100.0

@@ -9,9 +9,9 @@ import mxnet as mx
 from gluoncv.model_zoo import get_cifar_resnet, get_model
 from mxnet.gluon import HybridBlock, nn
 
+from ...arrays import Arrays
 from ...errors import ClientError
 from ..hyperparameters import SMALL_LAYERS, Hyperparameters
-from ..results.checkpoint import Arrays
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

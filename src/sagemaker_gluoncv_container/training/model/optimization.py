@@ -9,12 +9,10 @@ import numpy as np
 from mxnet import autograd, gluon
 from numpy.typing import NDArray
 
+from ...arrays import Arrays, Floats
 from ..hyperparameters import Hyperparameters
-from ..results.checkpoint import Arrays
 from .network import is_learnt, parameters, set_parameters
 from .precision import LossScale, lowered
-
-Floats = NDArray[np.float32]
 
 _STATE = "optimizer/"
 

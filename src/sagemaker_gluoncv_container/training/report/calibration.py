@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ...arrays import Doubles
 
 BINS = 15
 # Where the search for a temperature ends; a net whose answers are all right would have it at 0.
@@ -19,7 +19,7 @@ _SMALLEST = 1e-12
 _GOLDEN = (5**0.5 - 1) / 2
 
 
-def reliability(confidence: Floats, right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+def reliability(confidence: Doubles, right: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Return the BINS bins of equal width over (0, 1]: bounds, count, mean confidence and share of right answers.
 
     `confidence` is the probability of each answer, (n,). An empty bin has None for its means.
@@ -48,7 +48,7 @@ def expected_calibration_error(bins: list[dict[str, Any]]) -> float:
     return float(sum(gaps) / max(1, pictures))
 
 
-def scaled(probabilities: Floats, temperature: float) -> Floats:
+def scaled(probabilities: Doubles, temperature: float) -> Doubles:
     """Return softmax(logits / temperature), float64 (n, classes).
 
     Logarithms of the probabilities are logits up to a constant a row, which softmax ignores.
@@ -57,19 +57,19 @@ def scaled(probabilities: Floats, temperature: float) -> Floats:
     return np.asarray(raised / raised.sum(1, keepdims=True), np.float64)
 
 
-def _logits(probabilities: Floats) -> Floats:
+def _logits(probabilities: Doubles) -> Doubles:
     """Return logits whose largest of each row is 0, so that no exponential overflows."""
     logits = np.log(np.maximum(probabilities, _SMALLEST))
     return np.asarray(logits - logits.max(1, keepdims=True), np.float64)
 
 
-def negative_log_likelihood(probabilities: Floats, true: NDArray[np.int64]) -> float:
+def negative_log_likelihood(probabilities: Doubles, true: NDArray[np.int64]) -> float:
     """Return the mean of -log p(true class) in nats; `true` is class numbers, (n,)."""
     given = probabilities[np.arange(len(true)), true]
     return float(-np.log(np.maximum(given, _SMALLEST)).mean())
 
 
-def temperature(probabilities: Floats, true: NDArray[np.int64]) -> float:
+def temperature(probabilities: Doubles, true: NDArray[np.int64]) -> float:
     """Return the temperature with the least negative log likelihood, from LOWEST to HIGHEST, to 4 digits or so.
 
     By golden section over its logarithm: the likelihood is convex in 1 / temperature, so it has one valley.
@@ -97,7 +97,7 @@ def temperature(probabilities: Floats, true: NDArray[np.int64]) -> float:
     return math.exp((low + high) / 2)
 
 
-def figures(probabilities: Floats, true: NDArray[np.int64]) -> dict[str, Any]:
+def figures(probabilities: Doubles, true: NDArray[np.int64]) -> dict[str, Any]:
     """Return ECE and negative log likelihood as they are and with the temperature, and the bins of both."""
     best = temperature(probabilities, true)
     result: dict[str, Any] = {"temperature": best}

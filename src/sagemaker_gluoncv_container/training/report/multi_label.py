@@ -3,13 +3,11 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+from ...arrays import Doubles, Flags
 
 
-def precision_recall(scores: Floats, positive: Flags) -> tuple[Floats, Floats, Floats]:
+def precision_recall(scores: Doubles, positive: Flags) -> tuple[Doubles, Doubles, Doubles]:
     """Return thresholds, falling, with the precision and the recall of "score >= threshold" at each.
 
     `scores` and `positive` are (n,), with one positive at least; equal scores are one threshold.
@@ -21,7 +19,7 @@ def precision_recall(scores: Floats, positive: Flags) -> tuple[Floats, Floats, F
     return ranked[last], hits[last] / (last + 1), hits[last] / hits[-1]
 
 
-def average_precision(scores: Floats, positive: Flags) -> float | None:
+def average_precision(scores: Doubles, positive: Flags) -> float | None:
     """Return the sum of precision x gain in recall over all thresholds; None if nothing is positive.
 
     Without interpolation, as scikit-learn's `average_precision_score`.
@@ -32,7 +30,7 @@ def average_precision(scores: Floats, positive: Flags) -> float | None:
     return float((precision * np.diff(recall, prepend=0)).sum())
 
 
-def best_threshold(scores: Floats, positive: Flags) -> float | None:
+def best_threshold(scores: Doubles, positive: Flags) -> float | None:
     """Return the score from which on to answer yes so that F1 is largest; None if nothing is positive.
 
     It is the lowest score that still gets a yes, and of two that are as good the higher.
@@ -44,7 +42,7 @@ def best_threshold(scores: Floats, positive: Flags) -> float | None:
     return float(thresholds[f1.argmax()])
 
 
-def scores_of_class(scores: Floats, positive: Flags) -> dict[str, Any]:
+def scores_of_class(scores: Doubles, positive: Flags) -> dict[str, Any]:
     """Return the figures of a class: average precision, best threshold, and with it precision, recall and F1.
 
     Support and the number of answers too. A class without positives has no threshold, and figures of 0.
@@ -63,7 +61,7 @@ def scores_of_class(scores: Floats, positive: Flags) -> dict[str, Any]:
     }
 
 
-def most_wrong(positive: Flags, answered: Flags, probabilities: Floats) -> list[dict[str, Any]]:
+def most_wrong(positive: Flags, answered: Flags, probabilities: Doubles) -> list[dict[str, Any]]:
     """Return the pictures with a wrong yes or no, the one whose worst class is furthest off first.
 
     All are (n, classes). `probability` is that of the worst class, `worst`.

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
+from ...arrays import Integers
 
 
 def scores(true: Integers, predicted: Integers, classes: int) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ...arrays import Arrays
 
 logger = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
 
 FORMAT_VERSION = 1
 KEPT = 2

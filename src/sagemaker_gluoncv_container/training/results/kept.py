@@ -7,15 +7,14 @@ from typing import NamedTuple
 
 import mxnet as mx
 import numpy as np
-from numpy.typing import NDArray
 
 from ... import artifact
+from ...arrays import Arrays, Floats
 from ...artifact import Description
 from ..learning.schedule import best_epoch
 from ..model.network import save_weights
-from .checkpoint import Arrays, Checkpoints
+from .checkpoint import Checkpoints
 
-Floats = NDArray[np.float32]
 History = Sequence[Mapping[str, float]]
 
 _NET = "net/"

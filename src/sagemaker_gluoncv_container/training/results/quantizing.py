@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from ... import artifact, images
+from ...arrays import Floats, Pixels
 from ...artifact import Quantization
 from ...data.batches import Batches, SkippedPictures
 from ...data.samples import Channel, FileSample, Listed, RecordSample
 from ...ending import Ended, Ends, check, never
 from ...errors import ContainerError
-from ...images import Pixels
 from ...inference import quantization
-from ...inference.quantization import CALIBRATION_PICTURES, JUDGED_PICTURES, Floats
+from ...inference.quantization import CALIBRATION_PICTURES, JUDGED_PICTURES
 
 logger = logging.getLogger(__name__)
 

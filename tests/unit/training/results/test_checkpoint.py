@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container.training.results.checkpoint import KEPT, Arrays, Checkpoints, Damaged, Progress
+from sagemaker_gluoncv_container.arrays import Arrays
+from sagemaker_gluoncv_container.training.results.checkpoint import KEPT, Checkpoints, Damaged, Progress
 
 JOB = {"learning_rate": 0.1, "epochs": 3}
 # Writes checkpoints without end: whole ones only if every number of the array is the number of the batch.
