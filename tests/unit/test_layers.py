@@ -17,8 +17,8 @@ MODULES = {
 }
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
-    {"errors"},
-    {"arrays", "contract", "devices", "ending", "images", "machine"},
+    {"arrays", "errors"},
+    {"contract", "devices", "ending", "images", "machine"},
     {"artifact", "hosts"},
     {"data"},
     {"inference"},
