@@ -76,22 +76,34 @@ class Paths:
 
         Raises ClientError if the file is not one JSON object.
         """
-        path = self.config / f"{name}.json"
-        if not path.exists():
-            return {}
-        try:
-            value = json.loads(path.read_text())
-        except ValueError as error:
-            raise ClientError(f"{path} is not JSON", str(error), "Write one JSON object into it") from error
-        if not isinstance(value, dict):
-            raise ClientError(f"{path} holds {type(value).__name__}", "it must hold one JSON object")
-        return value
+        return read_object(self.config / f"{name}.json")
+
+    def read_processing_config(self, name: str) -> dict[str, Any]:
+        """Return the object in `config/<name>.json`, where a Processing job has it; empty if there is no such file.
+
+        Raises ClientError if the file is not one JSON object.
+        """
+        return read_object(self.base / "config" / f"{name}.json")
 
     def write_failure(self, message: str) -> None:
         """Write the reason that DescribeTrainingJob will show."""
         self.failure.parent.mkdir(parents=True, exist_ok=True)
         # A file name in the message may be no UTF-8.
         self.failure.write_text(message[:1024], encoding="utf-8", errors="replace")
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, empty if there is no such file. Raises ClientError if it is anything else."""
+    if not path.exists():
+        return {}
+    try:
+        value = json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        why = "It is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ClientError(f"{path} is not JSON", why, "Write one JSON object into it") from error
+    if not isinstance(value, dict):
+        raise ClientError(f"{path} holds {type(value).__name__}", "It must hold one JSON object")
+    return value
 
 
 def pretrained_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -60,7 +60,7 @@ def test_config_that_is_missing_is_empty(paths: Paths) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"{'a': 1}"])
 def test_config_that_is_no_json(paths: Paths, content: bytes) -> None:
-    """A config file that is not JSON is the user's to mend, and named."""
+    """A config file that is not JSON is the user's to fix, and named."""
     (paths.config / "x.json").write_bytes(content)
     with pytest.raises(ClientError, match=r"x\.json is not JSON.*one JSON object"):
         paths.read_config("x")
@@ -70,7 +70,7 @@ def test_config_that_is_no_json(paths: Paths, content: bytes) -> None:
 def test_config_that_is_no_object(paths: Paths, content: str, kind: str) -> None:
     """A config file must hold an object."""
     (paths.config / "x.json").write_text(content)
-    with pytest.raises(ClientError, match=rf"x\.json holds {kind}\. it must hold one JSON object"):
+    with pytest.raises(ClientError, match=rf"x\.json holds {kind}\. It must hold one JSON object"):
         paths.read_config("x")
 
 

@@ -19,6 +19,7 @@ from ..arrays import Arrays
 from ..data.samples import Channel, Listed
 from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
+from ..hosts import Hosts
 from . import channels as channels_
 from . import script
 from .channels import Channels
@@ -105,11 +106,10 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
 
 
 def _check_hosts(paths: contract.Paths) -> None:
-    hosts = paths.read_config("resourceconfig").get("hosts") or []
-    if len(hosts) > 1:
-        raise ClientError(
-            f"the job has {len(hosts)} hosts", "this image trains on one", "Set instance_count to 1; take a larger type"
-        )
+    hosts = Hosts.from_platform(paths)
+    if not hosts.alone:
+        do = "Set instance_count to 1, and choose a larger instance type"
+        raise ClientError(f"The job has {len(hosts.names)} hosts", "This image trains on one", do)
 
 
 def _check_devices(hyperparameters: Hyperparameters) -> None:
