@@ -19,7 +19,7 @@ MODULES = {
 LAYERS = (
     {"arrays", "errors"},
     {"contract", "devices", "ending", "images", "machine"},
-    {"artifact", "hosts"},
+    {"artifact", "hosts", "pages"},
     {"data"},
     {"inference"},
     {"labelling", "monitoring", "preparing", "serving", "training", "tuning"},

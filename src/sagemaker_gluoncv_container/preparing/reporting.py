@@ -3,17 +3,13 @@
 Nothing in them hangs on the time or the machine, so that two runs can be compared byte for byte.
 """
 
-import base64
 import csv
-import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
-import jinja2
-from PIL import Image
-
-from .. import __version__, images
+from .. import __version__, pages
 from ..data import manifests
 from ..errors import UnreadablePicture
 from .exchange import Hosts
@@ -181,12 +177,9 @@ def _write_to_label(journal: Journal, settings: Settings, references: References
 
 
 def _page(journal: Journal, settings: Settings, references: References, hosts: Hosts, summary: dict[str, Any]) -> str:
-    loader = jinja2.PackageLoader("sagemaker_gluoncv_container.preparing", "")
-    template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True).get_template(
-        "report_page.html"
-    )
     sheets = [(name, list(_sheet(journal, references, hosts, name))) for name in _strata(journal)]
-    return template.render(
+    return pages.render(
+        Path(__file__).with_name("report_page.html"),
         summary=summary,
         sides=SIDES,
         reasons=REASONS,
@@ -208,7 +201,7 @@ def _sheet(journal: Journal, references: References, hosts: Hosts, stratum: str)
     )
     for row in list(journal.rows(query, stratum, (hosts.rank + 1) * HOST_STEP, _SHEET_PICTURES)):
         kept = Kept(*row)
-        yield kept.name, thumbnail(picture_bytes(journal, references, kept))
+        yield kept.name, pages.thumbnail(picture_bytes(journal, references, kept), _THUMB_PIXELS)
 
 
 def _left_out(journal: Journal, references: References, hosts: Hosts, reason: str) -> list[dict[str, str]]:
@@ -219,7 +212,7 @@ def _left_out(journal: Journal, references: References, hosts: Hosts, reason: st
     )
     shown = []
     for place, (name, detail, resembles, *where, number) in enumerate(list(journal.rows(query, reason, _NAMES_SHOWN))):
-        entry = {"name": name, "detail": detail or "", "resembles": resembles or ""}
+        entry = {"name": name, "detail": detail or "", "resembles": resembles or "", "picture": "", "other": ""}
         if place < _PAIRS_SHOWN and number < HOST_STEP and reason in ("near-duplicate", "two-labels", "too-small"):
             entry["picture"] = _thumbnail_of(references, *where)
             other = list(journal.rows("SELECT reference, at, size FROM pictures WHERE name = ? LIMIT 1", resembles))
@@ -230,15 +223,6 @@ def _left_out(journal: Journal, references: References, hosts: Hosts, reason: st
 
 def _thumbnail_of(references: References, reference: bytes, at: int, size: int) -> str:
     try:
-        return thumbnail(read_picture(references, reference, at, size))
+        return pages.thumbnail(read_picture(references, reference, at, size), _THUMB_PIXELS)
     except (OSError, UnreadablePicture):
         return ""
-
-
-def thumbnail(data: bytes) -> str:
-    """Return a picture, scaled to at most 96 pixels a side, as a data URI of a JPEG."""
-    image = images.decode(data, reduce_to=_THUMB_PIXELS)
-    image.thumbnail((_THUMB_PIXELS, _THUMB_PIXELS), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=75)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -4,17 +4,14 @@ Class and file names come from strangers: jinja2 escapes whatever goes into the 
 and the page's Content-Security-Policy forbids scripts and the network.
 """
 
-import base64
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ... import images
+from ... import pages
 from ...errors import ContainerError
 from . import charts
 from .evaluation import Figures
@@ -22,7 +19,8 @@ from .evaluation import Figures
 # A larger grid is unreadable: the most frequent confusions stand for it.
 LARGEST_GRID = 30
 MOST_WRONG = 24
-_THUMBNAIL = (160, 160)
+# Pixels of the longer side.
+_THUMBNAIL = 160
 
 
 def render(figures: Figures, picture: Callable[[int], bytes] | None) -> str:
@@ -31,10 +29,8 @@ def render(figures: Figures, picture: Callable[[int], bytes] | None) -> str:
     A picture that cannot be read is left out, and the next one shown in its place.
     """
     names = [each["name"] for each in figures["classes"]]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("page.html").render(
+    return pages.render(
+        Path(__file__).with_name("page.html"),
         run=figures,
         show=lambda *path: _shown(figures, path),
         names=names,
@@ -93,14 +89,6 @@ def _matrix(figures: Figures) -> Markup | None:
     return charts.confusion_matrix(matrix, names) if matrix and len(names) <= LARGEST_GRID else None
 
 
-def _thumbnail(data: bytes) -> str:
-    image = images.decode(data)
-    image.thumbnail(_THUMBNAIL)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 def _with_thumbnails(
     wrong: list[dict[str, Any]], picture: Callable[[int], bytes] | None
 ) -> list[tuple[int, dict[str, Any], str]]:
@@ -111,7 +99,7 @@ def _with_thumbnails(
             break
         assert picture is not None
         try:
-            shown.append((place, answer, _thumbnail(picture(answer["index"]))))
+            shown.append((place, answer, pages.thumbnail(picture(answer["index"]), _THUMBNAIL)))
         except (ContainerError, OSError):
             # It was readable when the net saw it: a passing fault of storage is no reason to lose the report.
             continue
