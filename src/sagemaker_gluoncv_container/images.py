@@ -4,6 +4,7 @@ Pictures come from strangers, so they are decoded by Pillow, which is maintained
 linked into MXNet. The training and the evaluation transform stand side by side; both start from the same resize.
 """
 
+import importlib
 import io
 import math
 import struct
@@ -13,32 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageFile,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from . import formats
 from .arrays import Pixels
 from .errors import UnreadablePicture
 
 # The plugins worth their risk, of Pillow's forty: importing them registers them, and keeps it from loading the rest.
-_PLUGINS = (
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    WebPImagePlugin.WebPImageFile,
-    BmpImagePlugin.BmpImageFile,
-    GifImagePlugin.GifImageFile,
-    TiffImagePlugin.TiffImageFile,
-)
-FORMATS = tuple(plugin.format for plugin in _PLUGINS)
+for _format in formats.TABLE:
+    importlib.import_module(f"PIL.{_format.plugin}")
 # 100 megapixels is past any camera our users have, and 300 MB decoded.
 MAX_PIXELS = 100_000_000
 # Of a transparent picture, what shows through: product photos are cut out against white.
@@ -119,9 +103,10 @@ def _unreadable(data: bytes, error: Exception) -> UnreadablePicture:
         )
     # That no plugin knows the bytes is what we say ourselves, without the address of an object.
     detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
+    known = ", ".join(formats.NAMES)
     return UnreadablePicture(
         "the picture cannot be read",
-        f"{len(data)} bytes are not a whole picture of a known format ({', '.join(FORMATS)}){detail}".rstrip(".: "),
+        f"{len(data)} bytes are not a whole picture of a known format ({known}){detail}".rstrip(".: "),
         "Send the bytes of a picture file as they are",
     )
 
@@ -141,7 +126,7 @@ class Description:
 def describe(data: bytes) -> Description:
     """Return what the header says, decoding nothing. Raises UnreadablePicture if it is none of a known format."""
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats.NAMES)
         orientation = int(image.getexif().get(_ORIENTATION, 1))
         return Description(str(image.format), image.mode, *image.size, orientation, image.has_transparency_data)
     except _DECODER_ERRORS as error:
@@ -166,7 +151,7 @@ def decode(data: bytes, reduce_to: int | None = None) -> Image.Image:
     # switch it for the whole process: gluoncv does when it is imported, after us.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=formats.NAMES)
         if reduce_to is not None:
             _reduce(image, reduce_to)
         ImageOps.exif_transpose(image, in_place=True)

@@ -17,7 +17,7 @@ MODULES = {
 }
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
-    {"arrays", "errors"},
+    {"arrays", "errors", "formats", "junk"},
     {"contract", "devices", "ending", "images", "machine"},
     {"artifact", "hosts", "pages"},
     {"data"},

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
+from .. import formats
 from ..errors import ClientError
 from .labels import FORMATS, MULTI_HOT
 
 FILE, FAST_FILE, PIPE = "File", "FastFile", "Pipe"
 RECORDIO = "application/x-recordio"
-PICTURES = ("application/x-image", "image/jpeg", "image/png")
 TRAIN, VALIDATION, LST = "train", "validation", "_lst"
 
 
@@ -47,15 +47,15 @@ def _faults(config: ChannelConfig, given: Mapping[str, Any]) -> list[ClientError
     channel = f"channel {config.name}"
     if config.mode not in (FILE, FAST_FILE, PIPE):
         faults.append(ClientError(f"{channel} is in {config.mode} mode", "this image reads File, FastFile and Pipe"))
-    if config.content_type not in (None, RECORDIO, *PICTURES):
-        why = f"this image reads {', '.join((RECORDIO, *PICTURES))}"
+    if config.content_type not in (None, RECORDIO, *formats.ALL_CONTENT_TYPES):
+        why = f"this image reads {', '.join((RECORDIO, *formats.CONTENT_TYPES))}"
         faults.append(ClientError(f"{channel} has content type {given['ContentType']}", why))
     if config.label_format not in FORMATS:
         why = f"it must be one of {', '.join(FORMATS)}"
         faults.append(ClientError(f"{channel} has label-format {config.label_format}", why))
     if config.mode == PIPE and config.name.endswith(LST):
         faults.append(ClientError(f"{channel} is in Pipe mode", "a list is read as a file", "Use File mode"))
-    elif config.mode == PIPE and config.content_type in PICTURES and not config.wrapped:
+    elif config.mode == PIPE and config.content_type in formats.ALL_CONTENT_TYPES and not config.wrapped:
         why = "files that come through a pipe have neither names nor labels"
         do = "Use File or FastFile mode, .rec files, or an augmented manifest with RecordWrapperType RecordIO"
         faults.append(ClientError(f"{channel} has content type {config.content_type} in Pipe mode", why, do))

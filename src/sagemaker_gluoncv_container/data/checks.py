@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from .. import formats
 from . import recordio
 
 # Enough to tell two pictures of the same size apart in all but a few cases, which are then read in full.
@@ -17,7 +18,6 @@ _HEAD_BYTES = 4096
 # What reading in full may cost: some seconds of a disk.
 _MOST_BYTES = 1 << 30
 _NAMED = 3
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
 # The largest class is this many times the smallest: accuracy then says little.
 _IMBALANCE = 20
 
@@ -120,7 +120,7 @@ def of_pictures(
                 size, head = _words(picture.place.size), picture.place.read(_HEAD_BYTES)
             except OSError:
                 continue
-            if not head.startswith(_SIGNATURES):
+            if formats.recognized(head) is None:
                 odd.append(picture.name)
             digest = hashlib.blake2b(_padded(head), digest_size=8).digest()
             alike.setdefault((size, digest), []).append((channel, picture))

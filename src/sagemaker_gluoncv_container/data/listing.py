@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import formats, junk
 from ..errors import ClientError, some
 from . import recordio
 from .channel_config import FAST_FILE, ChannelConfig
@@ -15,13 +16,10 @@ from .samples import FileSample, RecordSample
 
 logger = logging.getLogger(__name__)
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-
 
 def files(folder: Path) -> list[Path]:
-    """Return the files below a folder, sorted; hidden ones are no one's data."""
-    found = (Path(root, name) for root, _, names in os.walk(folder) for name in names if not name.startswith("."))
-    return sorted(found)
+    """Return the files below a folder that are not junk, sorted."""
+    return sorted(junk.files(folder))
 
 
 def _name(config: ChannelConfig, path: Path | str) -> str:
@@ -31,12 +29,12 @@ def _name(config: ChannelConfig, path: Path | str) -> str:
 
 def has_records(folder: Path) -> bool:
     """Return whether a folder holds .rec files."""
-    return next(folder.rglob("*.rec"), None) is not None
+    return any(path.suffix == ".rec" for path in junk.files(folder))
 
 
 def has_pictures(folder: Path) -> bool:
     """Return whether a folder holds files that are pictures by their names."""
-    return any(path.suffix.lower() in _PICTURES for path in files(folder))
+    return any(formats.is_picture_name(path) for path in files(folder))
 
 
 def records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
@@ -66,12 +64,12 @@ def _pictures(folder: Path, config: ChannelConfig) -> list[Path]:
     found: list[Path] = []
     others: list[Path] = []
     for path in files(folder):
-        (found if path.suffix.lower() in _PICTURES else others).append(path)
+        (found if formats.is_picture_name(path) else others).append(path)
     names = [str(path.relative_to(folder)) for path in others]
     if not found:
         raise ClientError(
             f"channel {config.name} holds no picture",
-            f"found in {folder}: {some(names)}; pictures end in {', '.join(_PICTURES)}",
+            f"found in {folder}: {some(names)}; pictures end in {', '.join(formats.SUFFIXES)}",
             "Its content type must say what it holds: application/x-recordio or application/x-image",
         )
     if others:

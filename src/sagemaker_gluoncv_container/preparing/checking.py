@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import junk
 from ..data import checks, classes, recordio
 from ..data.checks import Finding
 from ..errors import ClientError
@@ -45,7 +46,7 @@ def check(folder: Path, settings: Settings) -> dict[str, Any]:
 
     Raises ClientError if there is no .rec file, or if one is cut or damaged.
     """
-    files = sorted(folder.rglob("*.rec"))
+    files = [path for path in junk.files(folder) if path.suffix == ".rec"]
     if not files:
         raise ClientError(f"{folder} holds no .rec file", "--check looks at channels that exist")
     channels: dict[str, list[Packed]] = {}

@@ -3,13 +3,12 @@
 import hashlib
 import io
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-from .. import images
+from .. import formats, images
 from ..errors import UnreadablePicture
 from .settings import Settings
 
@@ -17,31 +16,8 @@ from .settings import Settings
 THUMB_SIDE = 16
 # pHash scales to 32 by itself: from a small picture that is cheap, and Pillow's BOX does not alias.
 _HASH_SIDE = 64
-_FORMATS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "BMP": (".bmp", ".dib"),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
-}
-# The names of pictures that can be read, and their formats.
-PICTURE_SUFFIXES = {suffix: name for name, suffixes in _FORMATS.items() for suffix in suffixes}
-_LOSSLESS = ("PNG", "BMP", "GIF", "TIFF")
 # What SageMaker's channels are made of, and every reader of RecordIO reads.
 _KEPT_FORMATS = ("JPEG", "PNG")
-# How other files begin that end up under a picture's name when pages are crawled.
-_SIGNATURES = (
-    (b"<!doctype", "HTML"),
-    (b"<html", "HTML"),
-    (b"<?xml", "XML"),
-    (b"<svg", "SVG"),
-    (b"%pdf", "PDF"),
-    (b"pk\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip"),
-    (b"{", "JSON"),
-)
-_BOXED = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC", b"avif": "AVIF"}
 
 
 @dataclass(frozen=True)
@@ -74,8 +50,8 @@ def look(data: bytes, name: str, settings: Settings) -> Look:
             return Look("too-small", why, len(data), sha, width=size[0], height=size[1])
         return _fit(data, sha, name, size, description, settings)
     except UnreadablePicture as error:
-        other = other_type(data)
-        if other and PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
+        other = formats.other_kind(data[: formats.HEAD_BYTES])
+        if other and formats.is_picture_name(name):
             return Look("wrong-type", f"it is {other}", len(data), sha)
         return Look("unreadable", f"it is {other}" if other else error.why, len(data), sha)
 
@@ -84,7 +60,7 @@ def _fit(
     data: bytes, sha: bytes, name: str, size: tuple[int, int], description: images.Description, settings: Settings
 ) -> Look:
     mended = []
-    expected = PICTURE_SUFFIXES.get(PurePosixPath(name).suffix.lower())
+    expected = formats.SUFFIXES.get(formats.suffix(name))
     if expected and expected != description.format:
         mended.append(("wrong-type", f"it is {description.format}"))
     down = settings.resize is not None and min(size) > settings.resize
@@ -97,7 +73,7 @@ def _fit(
         side = settings.resize if down else None
         image = images.decode(data, reduce_to=side and side * images.REDUCING_GAP)
         image = scaled(image, size, side)
-        encoded = _encoded(image, description.format in _LOSSLESS and not down, settings.quality)
+        encoded = _encoded(image, description.format in formats.LOSSLESS and not down, settings.quality)
     # reduce() averages whole blocks, which is cheaper than resize() from a large picture.
     small = image.reduce(max(1, min(image.size) // _HASH_SIDE)).resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
     thumb = small.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX).tobytes()
@@ -146,13 +122,3 @@ def _phash(image: Image.Image) -> int:
     """Return ImageHash's perceptual hash: the signs of 64 low frequencies of the cosine transform."""
     bits = imagehash.phash(image).hash
     return int(np.packbits(bits.ravel()).view(">i8")[0])
-
-
-def other_type(data: bytes) -> str | None:
-    """Return what kind of file the bytes are, if it is a known one that is no picture we read."""
-    head = data[:64].lstrip().lower()
-    if data[4:8] == b"ftyp":
-        return _BOXED.get(data[8:12], "a video")
-    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
-        return "a video"
-    return next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)

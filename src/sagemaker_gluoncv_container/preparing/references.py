@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .. import junk
 from ..data import recordio
 from ..errors import ClientError
 
@@ -118,8 +119,6 @@ class References:
 
 
 def _walk_folder(root: Path) -> Iterator[tuple[str, str]]:
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(folder) / name
-            yield path.relative_to(root).as_posix(), str(path)
+    # A report names every file that lies in the classes' folders, junk too.
+    for path in junk.files(root, with_junk=True):
+        yield path.relative_to(root).as_posix(), str(path)

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from .. import formats, junk
 from ..data import classes, manifests, recordio
 from ..errors import ClientError
-from .looking import PICTURE_SUFFIXES
 from .references import References, is_s3, join
 from .settings import KINDS, Settings
 
-# HEIC and AVIF are looked at too, to say that they cannot be read.
-SUFFIXES = {*PICTURE_SUFFIXES, ".heic", ".heif", ".avif"}
+_PICTURE_SUFFIXES = {*formats.SUFFIXES, *formats.UNREAD_SUFFIXES}
 _SUFFIX_KINDS = {".lst": "lst", ".csv": "csv", ".manifest": "manifest", ".jsonl": "manifest", ".rec": "rec"}
 _PATH_COLUMNS = ("path", "file", "filename", "image", "image_path", "source-ref", "url")
 _LABEL_COLUMNS = ("label", "class", "category", "label_name", "class_name")
@@ -61,9 +60,9 @@ def kind_of(settings: Settings, references: References) -> str:
     if not path.is_dir():
         do = f"Give a folder of class folders, or a file of one of {', '.join(_SUFFIX_KINDS)}"
         raise ClientError(f"there is no source {settings.source}", "no such folder, nor a list", do)
-    if next(path.rglob("*.rec"), None):
+    if any(each.suffix == ".rec" for each in junk.files(path)):
         return "rec"
-    kinds = {_SUFFIX_KINDS.get(each.suffix) for each in path.iterdir()}
+    kinds = {_SUFFIX_KINDS.get(each.suffix) for each in path.iterdir() if not junk.is_junk(each.name)}
     # A channel of Processing is a folder, even where it is one list.
     return str(kinds.pop()) if len(kinds) == 1 and None not in kinds else "folders"
 
@@ -95,7 +94,7 @@ def _files(settings: Settings, references: References, kind: str) -> list[str]:
     if is_s3(place) or not Path(place).is_dir():
         return [place]
     suffixes = {suffix for suffix, of in _SUFFIX_KINDS.items() if of == kind}
-    return sorted(str(path) for path in Path(place).rglob("*") if path.suffix in suffixes)
+    return [str(path) for path in junk.files(Path(place)) if path.suffix in suffixes]
 
 
 def _text(file: str, references: References) -> str:
@@ -111,7 +110,7 @@ def _folders(settings: Settings, references: References) -> Iterator[Item]:
     """A picture's class is the first folder of its path under the source."""
     for name, reference in references.walk(settings.source):
         path = PurePosixPath(name)
-        if path.name.startswith(".") or (path.suffix and path.suffix.lower() not in SUFFIXES):
+        if junk.is_junk(path) or (path.suffix and formats.suffix(path) not in _PICTURE_SUFFIXES):
             yield Item(name, reference, None, "other-file", "its name is not a picture's")
         elif len(path.parts) == 1:
             yield Item(name, reference, None, "unlabelled", "it lies in no class folder")
@@ -185,7 +184,7 @@ def _records(settings: Settings, listing: Listing) -> Iterator[Item]:
     source = Path(settings.source)
     folder = source if source.is_dir() else source.parent
     listing.names = list(classes.read(folder) or classes.read(folder / "train"))
-    files = sorted(source.rglob("*.rec")) if source.is_dir() else [source]
+    files = [each for each in junk.files(source) if each.suffix == ".rec"] if source.is_dir() else [source]
     for path in files:
         name = path.relative_to(folder).as_posix()
         for record in recordio.scan(path):

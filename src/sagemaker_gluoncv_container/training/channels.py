@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import formats
 from ..contract import Paths
 from ..data import channel_config, checks, listing
 from ..data import classes as classes_
-from ..data.channel_config import FAST_FILE, LST, PICTURES, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
+from ..data.channel_config import FAST_FILE, LST, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
 from ..data.checks import Finding, Group
 from ..data.labels import CLASS_ID, Labelling
 from ..data.pipe import Pipe
@@ -119,7 +120,7 @@ def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) 
             faults.append(ClientError(f"channel {of.name} {how} and has a list, {name}", "a list is of files", do))
     if len(lists) == 1:
         missing = ({TRAIN + LST, VALIDATION + LST} - set(lists)).pop()
-        if configs[missing.removesuffix(LST)].content_type in PICTURES:
+        if configs[missing.removesuffix(LST)].content_type in formats.ALL_CONTENT_TYPES:
             do = f"Give the job a {missing} channel too"
             faults.append(ClientError(f"channel {missing} is missing", f"there is a {lists[0]}", do))
     return configs

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sagemaker_gluoncv_container import images
-from sagemaker_gluoncv_container.preparing.looking import look, other_type
+from sagemaker_gluoncv_container.preparing.looking import look
 from sagemaker_gluoncv_container.preparing.settings import Settings
 
 SETTINGS = Settings("pictures", Path("out"))
@@ -115,12 +115,3 @@ def test_hashing_needs_no_wavelets() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_other_types() -> None:
-    """What crawlers save under a picture's name is recognised; what is no known type is not guessed at."""
-    assert other_type(b"  <HTML>") == "HTML"
-    assert other_type(b"PK\x03\x04") == "a ZIP archive"
-    assert other_type(b"\0\0\0\x20ftypavif") == "AVIF"
-    assert other_type(b"\0\0\0\x20ftypisom") == "a video"
-    assert other_type(b"noise") is None

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
+from ... import formats
 from ...data import recordio
 from ...errors import BadRequest, ClientError, ContainerError, NotAcceptable, UnreadablePicture, UnsupportedContent
 from ...inference.answers import Result
 
-PICTURE_TYPES = ("application/x-image", "image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif", "image/tiff")
 RECORDIO, JSON_LINES, JSON, BYTES = (
     "application/x-recordio",
     "application/jsonlines",
     "application/json",
     "application/octet-stream",
 )
-INPUT_TYPES = (*PICTURE_TYPES, RECORDIO, JSON_LINES, BYTES)
+INPUT_TYPES = (*formats.CONTENT_TYPES, RECORDIO, JSON_LINES, BYTES)
 _OPTIONS = ("classes", "top_k", "threshold")
 
 
@@ -139,7 +139,7 @@ def content_type(header: str, body_start: bytes) -> str:
         return kind
     if body_start.startswith(recordio.MAGIC_BYTES):
         return RECORDIO
-    return JSON_LINES if body_start.lstrip().startswith(b"{") else PICTURE_TYPES[0]
+    return JSON_LINES if body_start.lstrip().startswith(b"{") else formats.ANY_PICTURE
 
 
 @functools.lru_cache(maxsize=256)
