@@ -132,10 +132,10 @@ class Server:
             return 0
 
     def metrics(self) -> dict[str, float]:
-        """Return the metrics, each under its name with labels."""
+        """Return the metrics, each under its name with labels; ours without their prefix."""
         text = self.ask("GET", "/metrics").body.decode()
         lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
-        return {name: float(value) for name, _, value in lines}
+        return {name.removeprefix("sagemaker_gluoncv_"): float(value) for name, _, value in lines}
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log's lines; every one must be JSON."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import contract
-from sagemaker_gluoncv_container.contract import Paths
+from sagemaker_gluoncv_container.contract import Environment, Paths, Variable
 from sagemaker_gluoncv_container.errors import ClientError
 
 
@@ -59,7 +59,7 @@ def test_config_that_is_missing_is_empty(paths: Paths) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"{'a': 1}"])
-def test_config_that_is_no_json(paths: Paths, content: bytes) -> None:
+def test_config_that_is_not_json(paths: Paths, content: bytes) -> None:
     """A config file that is not JSON is the user's to fix, and named."""
     (paths.config / "x.json").write_bytes(content)
     with pytest.raises(ClientError, match=r"x\.json is not JSON.*one JSON object"):
@@ -67,7 +67,7 @@ def test_config_that_is_no_json(paths: Paths, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("content", "kind"), [("[]", "list"), ("3", "int"), ("null", "NoneType"), ('"a"', "str")])
-def test_config_that_is_no_object(paths: Paths, content: str, kind: str) -> None:
+def test_config_that_is_not_an_object(paths: Paths, content: str, kind: str) -> None:
     """A config file must hold an object."""
     (paths.config / "x.json").write_text(content)
     with pytest.raises(ClientError, match=rf"x\.json holds {kind}\. It must hold one JSON object"):
@@ -146,3 +146,77 @@ def test_child_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_own_script(hyperparameters: dict[str, str], environ: dict[str, str], expected: bool) -> None:
     """A script is named by the SDK in a hyperparameter, or by a derived image in a variable."""
     assert contract.names_a_program(hyperparameters, environ) is expected
+
+
+NUMBER = Variable("NUMBER", "a number", "5", 1, 9)
+WORD = Variable("WORD", "a word", "one", choices=("one", "two"))
+TEXT = Variable("TEXT", "a text", "nothing")
+OBJECT = Variable("OBJECT", "an object", "{}", form="a JSON object")
+FLAG = Variable("FLAG", "a flag", "false", choices=("true", "false"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1", 1), (" 9 ", 9), ("", 5), ("0", None), ("10", None), ("1.0", None), ("-1", None), ("\u0663", None)],
+)
+def test_a_number(text: str, expected: int | None) -> None:
+    """A whole number in its bounds is read; anything else is a fault that names variable, value and bounds."""
+    read = Environment({"NUMBER": text})
+    assert read.integer(NUMBER) == (5 if expected is None else expected)
+    assert [str(fault) for fault in read.faults] == (
+        [f"NUMBER is {text!r}. It must be a whole number from 1 to 9. Correct the variable, or leave it out."]
+        if expected is None
+        else []
+    )
+
+
+def test_a_default_of_the_machine() -> None:
+    """A default that only a machine can tell is given by the caller, and may lie outside the bounds."""
+    assert Environment({}).integer(NUMBER, 40) == 40
+    assert Environment({"NUMBER": "3"}).integer(NUMBER, 40) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), (" TRUE", True), ("1", True), ("False", False), ("0", False), ("", False), ("on", None)],
+)
+def test_a_flag(text: str, expected: bool | None) -> None:
+    """A flag is true, false, 1 or 0, in any case of letters."""
+    read = Environment({"FLAG": text})
+    assert read.flag(FLAG) is bool(expected)
+    assert bool(read.faults) == (expected is None)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "3", "null", "[" * 100_000])
+def test_an_object(text: str) -> None:
+    """An object is read; other JSON, no JSON, and JSON nested too deeply are a fault."""
+    assert Environment({"OBJECT": '{"a": 1}'}).json_object(OBJECT) == {"a": 1}
+    read = Environment({"OBJECT": text})
+    assert read.json_object(OBJECT) == {}
+    assert len(read.faults) == 1
+
+
+def test_words() -> None:
+    """A word is one of the variable's own; free text is anything; an empty one counts as absent."""
+    read = Environment({"WORD": "two", "TEXT": ""})
+    assert (read.choice(WORD), read.text(TEXT), read.has(TEXT), read.has(WORD)) == ("two", "nothing", False, True)
+    wrong = Environment({"WORD": "Two"})
+    wrong.choice(WORD)
+    assert "It must be one or two" in str(wrong.faults[0])
+
+
+def test_all_faults_are_one_error() -> None:
+    """The faults are raised together, and only if there are some."""
+    read = Environment({"NUMBER": "x", "WORD": "y"})
+    read.check()
+    read.integer(NUMBER), read.choice(WORD)
+    with pytest.raises(ClientError, match=r"2 faults\. \(1\) NUMBER .* \(2\) WORD"):
+        read.check()
+
+
+@pytest.mark.parametrize(
+    ("variable", "accepts"), [(NUMBER, "1 to 9"), (WORD, "one, two"), (TEXT, ""), (OBJECT, "a JSON object")]
+)
+def test_what_a_variable_accepts(variable: Variable, accepts: str) -> None:
+    """The documentation gets bounds, words or form from the data."""
+    assert variable.accepts == accepts

@@ -6,12 +6,10 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import contract
-from sagemaker_gluoncv_container.serving import settings
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 
 DOCUMENTS = sorted((Path(__file__).resolve().parents[2] / "docs").glob("*.md"))
-CONSTANTS = [*vars(contract).items(), *vars(settings).items()]
-VARIABLES = sorted({value for name, value in CONSTANTS if name.isupper() and isinstance(value, str)})
+SERVING = DOCUMENTS[0].with_name("serving.md")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +24,28 @@ def test_hyperparameter_is_documented(text: str, name: str) -> None:
     assert f"`{name}`" in text
 
 
-@pytest.mark.parametrize("name", VARIABLES)
-def test_environment_variable_is_documented(text: str, name: str) -> None:
+@pytest.mark.parametrize("variable", contract.VARIABLES, ids=lambda variable: variable.name)
+def test_environment_variable_is_documented(text: str, variable: contract.Variable) -> None:
     """Every environment variable is named in docs/."""
-    assert f"`{name}`" in text
+    assert f"`{variable.name}`" in text
+
+
+@pytest.mark.parametrize("variable", contract.VARIABLES, ids=lambda variable: variable.name)
+def test_defaults_and_ranges_are_documented(variable: contract.Variable) -> None:
+    """Where docs/serving.md has a row for a variable, its default and its range are those that the code has."""
+    rows = [line for line in SERVING.read_text().splitlines() if line.startswith(f"| `{variable.name}` |")]
+    assert len(rows) == 1
+    name, default, accepts, what = rows[0].removeprefix("| ").removesuffix(" |").split(" | ")
+    assert (name, default, accepts.strip()) == (
+        f"`{variable.name}`",
+        variable.default or "none",
+        variable.accepts or "any text",
+    )
+    assert what
 
 
 def test_variables_are_found() -> None:
-    """The list above is taken from constants, of which there are some."""
-    assert {"SAGEMAKER_BASE_DIR", "SAGEMAKER_BIND_TO_PORT"} <= set(VARIABLES)
+    """The list has every variable of the module once, and some that everybody knows."""
+    names = [variable.name for variable in contract.VARIABLES]
+    assert len(set(names)) == len(names)
+    assert {"SAGEMAKER_BASE_DIR", "SAGEMAKER_BIND_TO_PORT", "OMP_NUM_THREADS"} <= set(names)

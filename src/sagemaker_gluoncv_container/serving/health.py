@@ -1,6 +1,6 @@
-"""Plain Docker's health check: `python3 -m sagemaker_gluoncv_container.serving.health`, in a container that runs.
+"""Plain Docker's health check: `python3 -m sagemaker_gluoncv_container.serving.health`, in a running container.
 
-SageMaker sends its own pings and does not look at it.
+SageMaker sends its own pings and ignores it.
 """
 
 import http.client
@@ -33,7 +33,7 @@ def problem(port: int) -> str | None:
 
 
 def main(init: Path = Path("/proc/1/cmdline")) -> int:
-    """Return 0 if the first process is no server, or if it answers a ping; otherwise say what is wrong and return 1."""
+    """Return 0 if the first process is not a server, or if it answers a ping; else say what is wrong and return 1."""
     if not serves(init.read_bytes()):
         return 0
     found = problem(ServingSettings.from_environment().port)

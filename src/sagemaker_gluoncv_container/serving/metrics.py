@@ -1,25 +1,32 @@
-"""What can be watched: Prometheus metrics, and CloudWatch's embedded metric format in the log."""
+"""What can be watched: Prometheus metrics under one prefix, and CloudWatch's embedded metric format in the log."""
 
 import json
 import sys
 import time
+from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
 
+NAMESPACE = "sagemaker_gluoncv"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
-REQUESTS = Counter("requests_total", "Answered invocations", ["status"])
-LATENCY = Histogram("request_seconds", "From a request's first byte read to its answer", buckets=_SECONDS)
-QUEUED = Histogram("queue_seconds", "A picture's wait for a worker", buckets=_SECONDS)
-DECODING = Histogram("decode_seconds", "Decoding of a batch", buckets=_SECONDS)
-COMPUTING = Histogram("compute_seconds", "The forward pass of a batch", buckets=_SECONDS)
-BATCH_SIZE = Histogram("batch_size", "Pictures a forward pass", buckets=(1, 2, 4, 8, 16, 32, 64))
-QUEUE = Gauge("queue_length", "Pictures that wait")
-DROPPED = Counter("dropped_total", "Pictures whose client was gone or whose time was over before their turn")
-WORKERS_READY = Gauge("workers_ready", "Worker processes that can answer")
-WORKERS_LOST = Counter("workers_lost_total", "Worker processes that died or hung and were replaced")
-MODELS = Gauge("models_loaded", "Loaded models")
-ENGINE = Gauge("engine_info", "1 for what computes a model", ["model", "engine", "precision"])
+
+def _histogram(name: str, text: str, buckets: Sequence[float] = _SECONDS) -> Histogram:
+    return Histogram(name, text, namespace=NAMESPACE, buckets=buckets)
+
+
+REQUESTS = Counter("requests_total", "Answered requests, pings and metrics aside", ["status"], NAMESPACE)
+LATENCY = _histogram("request_seconds", "Time from a request's headers to its answer")
+QUEUED = _histogram("queue_seconds", "Time that a picture waited for a worker")
+DECODING = _histogram("decode_seconds", "Time to decode a batch")
+COMPUTING = _histogram("compute_seconds", "Time of a batch's forward pass")
+BATCH_SIZE = _histogram("batch_size", "Pictures per forward pass", (1, 2, 4, 8, 16, 32, 64))
+QUEUE = Gauge("queue_length", "Pictures that wait for a worker", namespace=NAMESPACE)
+DROPPED = Counter("dropped_total", "Pictures dropped: the client left or time ran out", namespace=NAMESPACE)
+WORKERS_READY = Gauge("workers_ready", "Worker processes that can answer", namespace=NAMESPACE)
+WORKERS_LOST = Counter("workers_lost_total", "Worker processes that died or hung", namespace=NAMESPACE)
+MODELS = Gauge("models_loaded", "Models that are loaded", namespace=NAMESPACE)
+ENGINE = Gauge("engine_info", "1 for what computes a model", ["model", "engine", "precision"], NAMESPACE)
 
 
 def embed(status: int, seconds: float) -> None:

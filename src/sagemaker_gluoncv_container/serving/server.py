@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(gunicorn_config: Path) -> NoReturn:
-    """Run gunicorn to its end; exit with 2 if the user has to mend something first."""
+    """Run gunicorn to its end; exit with 2 if the user has to fix something first."""
     logging.config.dictConfig(logs.configuration(logging.INFO))
     try:
         settings = ServingSettings.from_environment()
@@ -27,7 +27,7 @@ def main(gunicorn_config: Path) -> NoReturn:
     except ClientError as error:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)
-    # Batches are of many sizes: each new one would be tried out while a client waits.
+    # Batches come in many sizes: cuDNN would try each new one out while a client waits.
     contract.set_gpu_defaults(0)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.

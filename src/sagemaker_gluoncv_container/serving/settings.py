@@ -1,38 +1,14 @@
-"""What the environment asks of the server: each variable, its default and its range.
+"""What the environment asks of the server, read and checked once. The variables themselves are listed in `contract`."""
 
-The names are those that AWS's own serving toolkits use where they have one, else they begin with SAGEMAKER_GLUONCV_.
-"""
-
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .. import contract, devices, machine
-from ..errors import ClientError
-from ..inference.engine import PRECISIONS
+from ..contract import Environment
 
-PORT = "SAGEMAKER_BIND_TO_PORT"
-WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
-TIMEOUT = "SAGEMAKER_MODEL_SERVER_TIMEOUT"
-STARTUP_TIMEOUT = "SAGEMAKER_STARTUP_TIMEOUT"
-QUEUE_SIZE = "SAGEMAKER_MODEL_JOB_QUEUE_SIZE"
-BATCH_SIZE = "SAGEMAKER_GLUONCV_BATCH_SIZE"
-MAX_PAYLOAD = "SAGEMAKER_MAX_PAYLOAD_IN_MB"
-BATCH_TRANSFORM = "SAGEMAKER_BATCH"
-BATCH_STRATEGY = "SAGEMAKER_BATCH_STRATEGY"
-MAX_CONCURRENT_TRANSFORMS = "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"
-MULTI_MODEL = "SAGEMAKER_MULTI_MODEL"
-DEFAULT_ACCEPT = "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"
-LOG_LEVEL = "SAGEMAKER_CONTAINER_LOG_LEVEL"
-PREPROCESSING = "SAGEMAKER_GLUONCV_PREPROCESSING"
-EMBEDDED_METRICS = "SAGEMAKER_GLUONCV_EMBEDDED_METRICS"
-PRECISION = "SAGEMAKER_GLUONCV_PRECISION"
-COMPUTE_THREADS = "OMP_NUM_THREADS"
-
-T = TypeVar("T")
 _MIB = 1024 * 1024
 # What the platform allows MaxConcurrentTransforms x MaxPayloadInMB to come to.
 _TRANSFORM_MB = 100
@@ -69,81 +45,45 @@ class ServingSettings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "ServingSettings":
         """Read and check the settings. Raises ClientError that names every variable with a wrong value."""
-        read = _Reader(contract.environment() if environ is None else environ)
+        read = Environment(environ)
         cpus = machine.cpu_count()
-        multi_model = read.flag(MULTI_MODEL)
+        multi_model = read.flag(contract.MULTI_MODEL)
         gpus = len(devices.gpus())
-        # Each worker holds every model: one worker, with all the threads, holds the most models. Of GPUs each has its
-        # own memory, and is kept busy by one process.
-        workers = read.integer(WORKERS, gpus or (1 if multi_model else max(1, math.floor(cpus))), 1, 512)
-        payload_mb = read.integer(MAX_PAYLOAD, 25, 0, _CHUNKED_MB)
-        # Two a worker: one is computed while the next comes in.
-        transforms = read.integer(MAX_CONCURRENT_TRANSFORMS, min(2 * workers, _TRANSFORM_MB), 1, _TRANSFORM_MB)
-        compute_threads = read.integer(COMPUTE_THREADS, max(1, math.floor(cpus / workers)), 1, 512)
+        # Each worker holds every model: one worker, with all the threads, holds the most models. Each GPU has its own
+        # memory, and one process keeps it busy.
+        workers = read.integer(contract.WORKERS, gpus or (1 if multi_model else max(1, math.floor(cpus))))
+        payload_mb = read.integer(contract.MAX_PAYLOAD)
+        # Two per worker: one is computed while the next comes in.
+        transforms = read.integer(contract.MAX_CONCURRENT_TRANSFORMS, min(2 * workers, _TRANSFORM_MB))
+        compute_threads = read.integer(contract.COMPUTE_THREADS, max(1, math.floor(cpus / workers)))
         # One model, on the CPU, and nobody said how many threads: a picture that comes alone may have all the cores.
-        spread = not gpus and not multi_model and not read.text(COMPUTE_THREADS, "")
+        spread = not gpus and not multi_model and not read.has(contract.COMPUTE_THREADS)
         settings = cls(
-            port=read.integer(PORT, 8080, 1, 65535),
+            port=read.integer(contract.PORT),
             workers=workers,
             gpus=gpus,
             compute_threads=compute_threads,
             lone_threads=max(compute_threads, math.floor(cpus)) if spread else compute_threads,
-            timeout_seconds=read.integer(TIMEOUT, 60, 1, 3600),
-            startup_seconds=read.integer(STARTUP_TIMEOUT, 300, 1, 3600),
-            queue_size=read.integer(QUEUE_SIZE, 256, 1, 10_000),
-            batch_size=read.integer(BATCH_SIZE, 8, 1, 256),
+            timeout_seconds=read.integer(contract.TIMEOUT),
+            startup_seconds=read.integer(contract.STARTUP_TIMEOUT),
+            queue_size=read.integer(contract.QUEUE_SIZE),
+            batch_size=read.integer(contract.BATCH_SIZE),
             max_payload=(payload_mb or _CHUNKED_MB) * _MIB,
-            batch_transform=read.flag(BATCH_TRANSFORM),
-            batch_strategy=read.choice(BATCH_STRATEGY, "SINGLE_RECORD", "MULTI_RECORD"),
+            batch_transform=read.flag(contract.BATCH_TRANSFORM),
+            batch_strategy=read.choice(contract.BATCH_STRATEGY),
             max_concurrent_transforms=transforms,
             transform_payload_mb=min(payload_mb or _CHUNKED_MB, max(1, _TRANSFORM_MB // transforms)),
             multi_model=multi_model,
-            default_accept=read.text(DEFAULT_ACCEPT, "*/*"),
-            log_level=read.integer(LOG_LEVEL, 20, 0, 50),
-            preprocessing=read.json_object(PREPROCESSING),
-            embedded_metrics=read.flag(EMBEDDED_METRICS),
-            precision=read.choice(PRECISION, *PRECISIONS),
-            model_dir=contract.Paths.from_environment(read.environ).model,
+            default_accept=read.text(contract.DEFAULT_ACCEPT),
+            log_level=read.integer(contract.LOG_LEVEL),
+            preprocessing=read.json_object(contract.PREPROCESSING),
+            embedded_metrics=read.flag(contract.EMBEDDED_METRICS),
+            precision=read.choice(contract.PRECISION),
+            model_dir=contract.Paths(Path(read.text(contract.BASE_DIR))).model,
         )
-        if read.faults:
-            raise ClientError.of(read.faults)
+        read.check()
         return settings
 
     def gpu(self, worker: int) -> int | None:
         """Return the number of the GPU that a worker computes on, None for the CPU."""
         return worker % self.gpus if self.gpus else None
-
-
-class _Reader:
-    """Reads variables one by one and remembers what was wrong; an empty one counts as absent."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ, self.faults = environ, list[ClientError]()
-
-    def text(self, name: str, default: str) -> str:
-        return self.environ.get(name) or default
-
-    def integer(self, name: str, default: int, least: int, most: int) -> int:
-        text = self.text(name, str(default)).strip()
-        if text.isdecimal() and least <= int(text) <= most:
-            return int(text)
-        return self._fault(name, f"a whole number from {least} to {most}", default)
-
-    def flag(self, name: str) -> bool:
-        text = self.text(name, "false").strip().lower()
-        return text in ("true", "1") or (text not in ("false", "0") and self._fault(name, "true or false", False))
-
-    def choice(self, name: str, *values: str) -> str:
-        text = self.text(name, values[0])
-        return text if text in values else self._fault(name, " or ".join(values), values[0])
-
-    def json_object(self, name: str) -> dict[str, Any]:
-        try:
-            value = json.loads(self.text(name, "{}"))
-        except ValueError:
-            value = None
-        return value if isinstance(value, dict) else self._fault(name, 'a JSON object like {"resize": 256}', {})
-
-    def _fault(self, name: str, expected: str, default: T) -> T:
-        self.faults.append(ClientError(f"{name} is {self.environ[name]!r}", f"it must be {expected}"))
-        return default

@@ -57,7 +57,7 @@ def init(tmp_path: Path) -> Path:
     ],
 )
 def test_who_serves(command: bytes, serves: bool) -> None:
-    """A server is known by its command line, before and after gunicorn takes over; a training job is none."""
+    """A server is known by its command line, before and after gunicorn takes over; a training job is not a server."""
     assert health.serves(command) is serves
 
 

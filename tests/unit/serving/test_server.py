@@ -1,4 +1,4 @@
-"""serving.server: what is checked before gunicorn takes over; how it runs is an integration test's affair."""
+"""serving.server: what is checked before gunicorn takes over; integration tests show how it runs."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from sagemaker_gluoncv_container.serving import server
         ({}, "ClientError: {base}/model holds no model. found: nothing; expected: "),
         (
             {"SAGEMAKER_BIND_TO_PORT": "x"},
-            "ClientError: SAGEMAKER_BIND_TO_PORT is 'x'. it must be a whole number from 1 to 65535",
+            "ClientError: SAGEMAKER_BIND_TO_PORT is 'x'. It must be a whole number from 1 to 65535",
         ),
     ],
     ids=["no model", "wrong setting"],
@@ -26,7 +26,7 @@ def test_refusal(
     environ: dict[str, str],
     message: str,
 ) -> None:
-    """What the user has to mend ends the container with 2, and the log says what it is."""
+    """What the user has to fix ends the container with 2, and the log says what it is."""
     for name, value in {"SAGEMAKER_BASE_DIR": str(tmp_path), **environ}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as caught:

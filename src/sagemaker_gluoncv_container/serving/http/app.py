@@ -1,4 +1,4 @@
-"""The HTTP side: routes, and what of a request stands in the log."""
+"""The HTTP side: routes, error answers, and the log line of a request."""
 
 import logging
 import time
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 
 _QUIET = ("/ping", "/metrics")
 _PAGE = 100
-# The largest body of a real-time request is 25 MB; what is more than this has lost its way.
+# The largest body of a real-time request is 25 MB; a client that sends more than this is not waited for.
 _DRAINED_BYTES = 100 << 20
 
 
 def create_app() -> Flask:
-    """Return the app of the environment's settings, and start its workers. Raises ClientError."""
+    """Return the app for the environment's settings, and start its workers. Raises ClientError."""
     settings = ServingSettings.from_environment()
     models = Models(settings)
     app = Flask(__name__)
@@ -47,7 +47,7 @@ def _add_platform_routes(app: Flask, settings: ServingSettings, models: Models) 
     def ping() -> Response:
         """Answer 200 with an empty body while some worker can answer; a multi-model endpoint may be empty."""
         if not models.dispatcher.ready:
-            raise NotReady("no worker can answer yet", do="Ask again in a second")
+            raise NotReady("No worker can answer yet", do="Ask again in a second")
         return Response(status=200)
 
     @app.get("/execution-parameters")
@@ -124,13 +124,13 @@ def _add_error_handlers(app: Flask, settings: ServingSettings) -> None:
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> tuple[Response, int]:
         code = error.code or 500
-        message = f"the body is over {settings.max_payload >> 20} MiB" if code == 413 else error.description
+        message = f"The body is over {settings.max_payload >> 20} MiB." if code == 413 else error.description
         return jsonify(error=message), code
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> tuple[Response, int]:
         logger.exception("A request failed: %s", error)
-        return jsonify(error="the server failed on this request; its log says why"), 500
+        return jsonify(error="The server failed on this request. Its log says why."), 500
 
 
 def _add_drain(app: Flask) -> None:
