@@ -39,7 +39,7 @@ def quantize(model_dir: Path, calibration: Path, validation: Path, threads: int 
     threads = threads or max(1, round(cpu_count()))
     try:
         found = artifact.load(model_dir)
-        classes, multi_label = quantization.answers(found)
+        classes, multi_label = quantization.outputs(found)
         train, judged = (
             channels.in_folder(folder, classes, found.description.classes, multi_label)
             for folder in (calibration, validation)

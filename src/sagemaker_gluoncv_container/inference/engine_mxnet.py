@@ -1,7 +1,6 @@
 """MXNet as an engine: the reference, the GPUs' engine, and the one for nets that the other does not know."""
 
 import gc
-import json
 from collections.abc import Mapping
 
 import mxnet as mx
@@ -13,10 +12,9 @@ from .. import images
 from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
+from .symbol import Graph
 
 Arrays = Mapping[str, mx.nd.NDArray]
-# What ends a symbol that was made for training, and what its output is at inference.
-_OUTPUTS = {"SoftmaxOutput": mx.sym.softmax, "LogisticRegressionOutput": mx.sym.sigmoid}
 
 
 class MXNetEngine:
@@ -59,7 +57,7 @@ def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays, context:
     for name, parameter in net.collect_params().items():
         value = arguments.get(name, auxiliary.get(name))
         if value is None:
-            raise ContainerError(f"the parameters have no {name}", "the symbol needs it", "Save the model again")
+            raise ContainerError(f"The parameters have no {name}", "The symbol needs it", "Save the model again")
         parameter._load_init(value, context)
     net.hybridize(static_alloc=True)
     return net
@@ -67,6 +65,5 @@ def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays, context:
 
 def _for_inference(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
     """Return the symbol without the label it was trained with, ending in probabilities."""
-    graph = json.loads(symbol.tojson())
-    last = graph["nodes"][graph["heads"][0][0]]["op"]
-    return _OUTPUTS[last](symbol.get_children()[0]) if last in _OUTPUTS else symbol
+    graph = Graph.read(symbol.tojson())
+    return getattr(mx.sym, str(graph.ending))(symbol.get_children()[0]) if graph.ends_in_loss else symbol

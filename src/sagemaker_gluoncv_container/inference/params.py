@@ -1,11 +1,11 @@
-"""MXNet's .params format, read without MXNet: importing that costs seconds and hundreds of megabytes.
+"""Reads MXNet's .params format without MXNet, whose import costs seconds and hundreds of megabytes.
 
-    uint64 0x112, uint64 0, uint64 number of arrays, the arrays, uint64 number of names, (uint64 length, bytes) a name
+    uint64 0x112, uint64 0, uint64 number of arrays, the arrays, uint64 number of names, (uint64 length, bytes) per name
 
-An array is a magic number that tells its version, from version 2 on an int32 storage type (0: dense), its shape as
-uint32 dimensions and int64 sizes, an int32 device type and id, an int32 data type, and its values. The oldest version
-has no magic: it begins with the dimensions, and its sizes are uint32. Source: NDArray::Save and Load in MXNet's
-src/ndarray/ndarray.cc. All is little-endian.
+An array is: a magic number that gives its version; from version 2 on, an int32 storage type (0: dense); its shape as
+uint32 dimensions and int64 sizes; an int32 device type and id; an int32 data type; its values. The oldest version has
+no magic number: it begins with the dimensions, and its sizes are uint32. Everything is little-endian. Source:
+NDArray::Save and Load in MXNet's src/ndarray/ndarray.cc.
 """
 
 import math
@@ -27,6 +27,8 @@ _MOST_DIMENSIONS = 32
 
 
 class _Reader:
+    """Reads one value after the other; raises struct.error at the end of the file."""
+
     def __init__(self, buffer: mmap.mmap) -> None:
         self.buffer, self.offset = buffer, 0
 
@@ -47,6 +49,8 @@ class _Reader:
         """Return a view of the file, which lives as long as the array does."""
         shape = self._shape()
         _device_type, _device, flag = self.numbers("3i")
+        if not 0 <= flag < len(_TYPES):
+            raise ValueError(f"an array has the unknown type {flag}")
         kind = np.dtype(_TYPES[flag])
         array: NDArray[Any] = np.frombuffer(self.buffer, kind, math.prod(shape), self.offset).reshape(shape)
         self.offset += array.nbytes
@@ -64,7 +68,10 @@ class _Reader:
     def _sizes(self, dimensions: int, form: str) -> tuple[int, ...]:
         if not 0 < dimensions <= _MOST_DIMENSIONS:
             raise ValueError(f"an array of {dimensions} dimensions")
-        return self.numbers(f"{dimensions}{form}")
+        sizes = self.numbers(f"{dimensions}{form}")
+        if min(sizes) < 0:
+            raise ValueError(f"an array has the size {min(sizes)}")
+        return sizes
 
 
 def read(path: Path) -> dict[str, NDArray[Any]]:
@@ -73,10 +80,10 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file:
             reader = _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         if reader.numbers("QQ") != (_FILE_MAGIC, 0):
-            raise ValueError("it does not begin as one")
+            raise ValueError("it begins with something else")
         arrays = [reader.array() for _ in range(reader.number("Q"))]
         names = [reader.text() for _ in range(reader.number("Q"))]
         return dict(zip(names, arrays, strict=True))
-    except (ValueError, IndexError, struct.error) as error:
-        why = f"it is no .params file of MXNet: {error}"
+    except (ValueError, OverflowError, struct.error) as error:
+        why = f"It is not a parameter file of MXNet: {error}"
         raise ClientError(f"{path} cannot be loaded", why, "Save the model again") from error

@@ -1,8 +1,8 @@
-"""Makes a net's int8 form: measures the ranges that 8 bits stand for, and judges what they cost.
+"""Makes the int8 form of a net: measures the ranges that its 8 bits cover, and judges what the rounding costs.
 
-The range of a layer is taken from the least and greatest value in each calibration picture. To leave out the extremes
-of a few pictures makes the steps finer for all others; how many to leave out is tried. Kept apart from both training
-and serving: one makes what the other uses.
+The range of a layer comes from the lowest and highest value of each calibration picture. Leaving out the extremes of a
+few pictures makes the steps finer for all others; several shares are tried. Training makes the int8 form, serving uses
+it: this module belongs to neither.
 """
 
 import itertools
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +21,23 @@ from ..artifact import Artifact, Quantization
 from ..errors import ContainerError
 from . import params
 from .openvino_net import Net
-from .translation import Range, is_multi_label, rounded, translate
+from .symbol import Graph
+from .translation import Range, rounded, translate
 
 logger = logging.getLogger(__name__)
 
 CALIBRATION_PICTURES = 300
-# More would tell no more of half a point.
+# More pictures would hardly tell half a point better.
 JUDGED_PICTURES = 2000
-# What int8 may cost to be kept.
+# What int8 may cost.
 MOST_LOST_ACCURACY, LEAST_AGREEMENT = 0.005, 0.985
-# Of the calibration pictures, so many have their extremes within the range.
-_SHARES = (1.0, 0.99, 0.95, 0.9)
+# The shares of the calibration pictures whose extremes a range covers: all of these are tried.
+_COVERED = (1.0, 0.99, 0.95, 0.9)
 _SMALLEST_RANGE = 1e-6
 
 
 class _Rounding:
-    """A net in float32, and what it takes to make its int8 forms."""
+    """A net in float32, and all that its int8 forms are made of."""
 
     def __init__(self, found: Artifact, threads: int) -> None:
         self._symbol, self._arrays = found.symbol.read_text(), params.read(found.params)
@@ -43,7 +45,7 @@ class _Rounding:
         self.layers = rounded(self._symbol)
 
     def net(self, ranges: dict[str, Range] | None = None, watched: Sequence[str] = ()) -> Net:
-        """Return the net in int8 with these ranges, else in float32."""
+        """Return the net, in int8 with these ranges, in float32 without."""
         return Net(translate(self._symbol, self._arrays, self._preprocessing, ranges, watched), self._threads)
 
     def calibrate(self, pictures: Sequence[Pixels]) -> dict[str, Range]:
@@ -56,8 +58,12 @@ class _Rounding:
             extremes.append([(each.min(initial=0), each.max(initial=_SMALLEST_RANGE)) for each in outputs])
         low, high = np.moveaxis(np.array(extremes, np.float64), 2, 0)
         if not np.isfinite([low, high]).all():
-            raise ContainerError("the net cannot be calibrated", "a layer's output is no number")
-        candidates = [self._ranges(low, high, share) for share in _SHARES]
+            raise ContainerError(
+                "The net cannot be calibrated",
+                "A layer's output is not a finite number",
+                "Train it again at a lower rate",
+            )
+        candidates = [self._ranges(low, high, share) for share in _COVERED]
         return min(candidates, key=lambda ranges: self._distance(ranges, pictures, answers))
 
     def _ranges(self, low: NDArray[np.float64], high: NDArray[np.float64], share: float) -> dict[str, Range]:
@@ -71,11 +77,18 @@ class _Rounding:
         )
 
 
-def answers(found: Artifact) -> tuple[int, bool]:
-    """Return how many classes a net knows, and whether a picture may be of several. Raises ContainerError."""
+class Outputs(NamedTuple):
+    """How many classes a net knows, and whether a picture may be of several."""
+
+    classes: int
+    multi_label: bool
+
+
+def outputs(found: Artifact) -> Outputs:
+    """Return what a net's outputs are. Raises ContainerError if OpenVINO cannot compute it."""
     symbol = found.symbol.read_text()
     model = translate(symbol, params.read(found.params), found.description.preprocessing)
-    return int(model.output(0).shape[1]), is_multi_label(symbol)
+    return Outputs(int(model.output(0).shape[1]), Graph.read(symbol).is_multi_label)
 
 
 def quantize(
@@ -84,15 +97,17 @@ def quantize(
     validation: Iterable[tuple[Pixels, Floats]],
     threads: int,
 ) -> Quantization:
-    """Calibrate the model in a directory for int8, judge it, and write beside it what came out.
+    """Calibrate the model in a directory for int8, judge it, and write the result beside it.
 
-    Pixels are uint8 (height, width, 3), as `images.for_evaluation` gives them; with each validation picture comes its
-    class as one number, or its labels (classes,). The first JUDGED_PICTURES of them count. Raises ContainerError if
-    the model cannot be computed by OpenVINO, or if there are no pictures.
+    Pixels are uint8 (height, width, 3), as `images.for_evaluation` gives them. Each validation picture comes with its
+    class as one number, or with its labels (classes,); the first JUDGED_PICTURES are judged. Raises ContainerError if
+    OpenVINO cannot compute the model, or if there are no pictures.
     """
     found = artifact.load(directory)
     if not len(calibration):
-        raise ContainerError("the net cannot be calibrated", "there are no pictures to do it with")
+        raise ContainerError(
+            "The net cannot be calibrated", "There are no pictures to do it with", "Give a training channel"
+        )
     rounding = _Rounding(found, threads)
     ranges = rounding.calibrate(calibration)
     float32, int8 = rounding.net(), rounding.net(ranges)
@@ -100,7 +115,9 @@ def quantize(
         (float32(pixels)[0], int8(pixels)[0], label) for pixels, label in itertools.islice(validation, JUDGED_PICTURES)
     ]
     if not seen:
-        raise ContainerError("int8 cannot be judged", "there are no validation pictures")
+        raise ContainerError(
+            "The int8 form cannot be judged", "There are no validation pictures", "Give a validation channel"
+        )
     quantization = _judged(found.params.name, ranges, *(np.stack(each) for each in zip(*seen, strict=True)))
     artifact.save_quantization(directory, quantization)
     if quantization.refused:
@@ -111,7 +128,7 @@ def quantize(
 
 
 def _judged(name: str, ranges: dict[str, Range], float32: Floats, int8: Floats, labels: Floats) -> Quantization:
-    """Return what the answers of both (n, classes) say; with several labels a picture each label is an answer."""
+    """Compare the answers of both, (n, classes). Where a picture has several labels, each label is an answer."""
     if labels.ndim == 1:
         before, after = float32.argmax(1), int8.argmax(1)
     else:
@@ -123,7 +140,7 @@ def _judged(name: str, ranges: dict[str, Range], float32: Floats, int8: Floats, 
 
 def _fault(quantization: Quantization) -> str | None:
     lost = quantization.accuracy_float32 - quantization.accuracy_int8
-    # Accuracies are shares of whole pictures: only what is exactly at the limit needs the margin.
+    # The margin is for a loss of exactly the limit: floats add errors of their own.
     if lost > MOST_LOST_ACCURACY + 1e-9:
         return f"{quantization}; it may lose {100 * MOST_LOST_ACCURACY:g} points of accuracy"
     if quantization.agreement < LEAST_AGREEMENT:

@@ -41,3 +41,32 @@ def test_int8_is_exact(instructions: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     # A weight of 1 is 63.5 of 127 steps, which rounds up.
     assert np.load(tmp_path / "sums.npy") == pytest.approx(LARGEST * 9 * CHANNELS, rel=0.01)
+
+
+def test_outputs() -> None:
+    """A net gives the probabilities first, then what is watched, in that order, without the batch's dimension."""
+    data = mx.sym.var("data")
+    first = mx.sym.Activation(data * 2, act_type="relu", name="first")
+    second = mx.sym.Activation(first + 1, act_type="relu", name="second")
+    symbol = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(second, num_hidden=2, name="fc"), name="softmax")
+    arrays = {"arg:fc_weight": np.zeros((2, 3 * SIDE * SIDE), np.float32), "arg:fc_bias": np.log([1, 3])}
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    model = translate(symbol.tojson(), arrays, Preprocessing(SIDE, SIDE, None), watched=["second", "first"])
+    probabilities, *watched = Net(model, 2)(pixels)
+    assert probabilities == pytest.approx([0.25, 0.75], abs=1e-6)
+    planes = pixels.transpose(2, 0, 1).astype(np.float32)
+    assert (watched[0] == 2 * planes + 1).all()
+    assert (watched[1] == 2 * planes).all()
+
+
+def test_libraries_are_read() -> None:
+    """read_libraries brings OpenVINO's CPU plugin into memory, and the next model loads no further library."""
+    code = (
+        "from sagemaker_gluoncv_container.inference import openvino_net;"
+        "libraries = lambda: {line.split()[-1] for line in open('/proc/self/maps') if '.so' in line};"
+        "before = libraries(); openvino_net.read_libraries(); after = libraries();"
+        "assert not any('intel_cpu' in each for each in before), before;"
+        "assert any('intel_cpu' in each for each in after), after;"
+        "openvino_net.read_libraries(); assert libraries() == after"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

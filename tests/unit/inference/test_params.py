@@ -55,6 +55,27 @@ def test_damaged(tmp_path: Path) -> None:
             params.read(path)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "flag", "why"),
+    [
+        ((-1, 2), 0, "the size -1"),
+        ((2, -3), 0, "the size -3"),
+        ((2**40, 2**40), 0, "int"),
+        ((1 << 20, 1 << 20), 0, "buffer"),
+        ((2,), 7, "unknown type 7"),
+        ((2,), -1, "unknown type -1"),
+    ],
+)
+def test_wrong_numbers(tmp_path: Path, sizes: tuple[int, ...], flag: int, why: str) -> None:
+    """Sizes and types that no array has are one error, and never read as another array."""
+    path = tmp_path / "net.params"
+    shape = struct.pack(f"<IiI{len(sizes)}q", 0xF993FAC9, 0, len(sizes), *sizes)
+    array = shape + struct.pack("<3i", 1, 0, flag) + bytes(64)
+    path.write_bytes(struct.pack("<3Q", 0x112, 0, 1) + array + struct.pack("<2Q", 1, 5) + b"arg:w")
+    with pytest.raises(ClientError, match=f"cannot be loaded.*{why}"):
+        params.read(path)
+
+
 def test_sparse(tmp_path: Path) -> None:
     """A sparse array, which no net of ours has, is refused."""
     path = tmp_path / "net.params"

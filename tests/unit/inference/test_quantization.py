@@ -115,7 +115,7 @@ def test_a_bad_one_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 def test_several_labels(tmp_path: Path) -> None:
     """Where a picture has several labels, each label is an answer, right on its side of 1/2."""
     folder = write(tmp_path / "model", weights(), "logistic")
-    assert quantization.answers(artifact.load(folder)) == (CLASSES, True)
+    assert quantization.outputs(artifact.load(folder)) == (CLASSES, True)
     labels = np.random.default_rng(5).integers(0, 2, (80, CLASSES)).astype(np.float32)
     made = quantization.quantize(folder, pictures(40, 1), zip(pictures(80, 2), labels, strict=True), threads=1)
     assert 0.3 < made.accuracy_float32 < 0.7
@@ -136,7 +136,7 @@ def test_no_pictures(tmp_path: Path, nothing: str) -> None:
     """Without pictures to calibrate or to judge with there is nothing to say."""
     folder = write(tmp_path / "model", weights())
     validation = [] if nothing == "validation" else zip(*judged(folder), strict=True)
-    with pytest.raises(ContainerError, match="no pictures|no validation pictures"):
+    with pytest.raises(ContainerError, match="There are no pictures|There are no validation pictures"):
         quantization.quantize(folder, [] if nothing == "calibration" else pictures(3, 1), validation, threads=1)
     assert artifact.load(folder).quantization is None
 

@@ -145,7 +145,7 @@ def test_a_missing_parameter() -> None:
     symbol = HEADS["softmax"](mx.sym.FullyConnected(data, num_hidden=5, name="fc"))
     arrays = arrays_of(symbol)
     del arrays["arg:fc_weight"]
-    with pytest.raises(ContainerError, match="the parameters have no fc_weight") as caught:
+    with pytest.raises(ContainerError, match="The parameters have no fc_weight") as caught:
         translate(symbol.tojson(), arrays, SIDE)
     assert not isinstance(caught.value, Untranslatable)
 

@@ -20,14 +20,13 @@ from ... import artifact
 from ...artifact import Artifact
 from ...contract import Paths
 from ...errors import ClientError
+from ...inference.symbol import Graph
 from ..hyperparameters import Hyperparameters
 from .network import HEAD, NORMALIZATION, Normalization, assembled, freeze, frozen
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "model"
-# What turns logits into probabilities at the end of a symbol.
-_OUTPUTS = ("SoftmaxOutput", "LogisticRegressionOutput", "softmax", "SoftmaxActivation", "sigmoid")
 
 
 def build(paths: Paths, hyperparameters: Hyperparameters, contexts: Sequence[mx.Context]) -> HybridBlock | None:
@@ -114,21 +113,17 @@ def _with_fresh_statistics(symbol: mx.sym.Symbol, upto: str) -> mx.sym.Symbol:
     return mx.sym.load_json(json.dumps(graph))
 
 
-def _last(symbol: mx.sym.Symbol) -> str:
-    graph = json.loads(symbol.tojson())
-    return str(graph["nodes"][graph["heads"][0][0]]["op"])
-
-
 def _without_output(symbol: mx.sym.Symbol) -> mx.sym.Symbol:
-    return symbol.get_children()[0] if _last(symbol) in _OUTPUTS else symbol
+    return symbol.get_children()[0] if Graph.read(symbol.tojson()).ending else symbol
 
 
 def _cut(logits: mx.sym.Symbol, earlier: Artifact) -> tuple[mx.sym.Symbol, str, str]:
     """Return what comes before the head, and the names of the head's weight and bias ("" if it has none)."""
-    if _last(logits) != "FullyConnected":
+    last = Graph.read(logits.tojson()).last.operator
+    if last != "FullyConnected":
         raise ClientError(
             f"{earlier.symbol.name} cannot be trained further",
-            f"its classes come out of {_last(logits)}, not of a fully connected layer",
+            f"its classes come out of {last}, not of a fully connected layer",
             "Give a model of the image-classification algorithm or of this image",
         )
     inputs = logits.get_children()

@@ -11,6 +11,7 @@ from mxnet.gluon import HybridBlock, nn
 
 from ...arrays import Arrays
 from ...errors import ClientError
+from ...inference.symbol import LOSSES, SIGMOID, SOFTMAX
 from ..hyperparameters import SMALL_LAYERS, Hyperparameters
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
@@ -152,7 +153,7 @@ def set_parameters(net: HybridBlock, arrays: Arrays) -> None:
 
 def to_symbol(net: HybridBlock, multi_label: bool) -> mx.sym.Symbol:
     """Return the net from RGB 0-255 to probabilities, its output named as the built-in's."""
-    output = mx.sym.LogisticRegressionOutput if multi_label else mx.sym.SoftmaxOutput
+    output = getattr(mx.sym, LOSSES[SIGMOID if multi_label else SOFTMAX])
     return output(net(mx.sym.var("data")), name="softmax")
 
 

@@ -143,4 +143,4 @@ def test_the_commands_errors(folders: Path, model: Path, tmp_path: Path) -> None
         done = CliRunner().invoke(main, ["quantize", *arguments])
         assert done.exit_code == 2, done.output
         assert why in done.output
-    assert quantization.answers(artifact.load(model)) == (2, False)
+    assert quantization.outputs(artifact.load(model)) == (2, False)
