@@ -13,45 +13,62 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from .. import images
-from ..arrays import Pixels
-from ..errors import ClientError, ContainerError
+from ..arrays import Floats, Pixels
+from ..errors import ClientError, ContainerError, some
 from .samples import Channel, Sample
 
 logger = logging.getLogger(__name__)
 
 View = Callable[[Image.Image, np.random.Generator], Pixels]
 
-# Batches in the making while one is computed: enough to hide an uneven picture, little enough to hold.
+# Batches that are being decoded while one is computed: enough to hide an uneven picture, few enough to hold.
 _AHEAD = 3
 MAX_BAD_FRACTION = 0.01
-# Of too many bad pictures, how many a message names.
-_NAMED = 5
+
+
+class LabelledView(NamedTuple):
+    """One picture of an epoch, as its view made it.
+
+    pixels  uint8 (height, width, 3), RGB
+    labels  float32, a class number () or, in a multi-label job, (num_classes,)
+    name    what to call the picture
+    """
+
+    pixels: Pixels
+    labels: Floats
+    name: str
 
 
 class Batch(NamedTuple):
-    """Some pictures of an epoch.
+    """Some pictures of an epoch, as the net takes them.
 
     pixels  float32 (n, 3, height, width), RGB 0-255
     labels  float32 (n,), or (n, num_classes) in a multi-label job
     names   what to call each picture
-    number  the batch's place in its epoch, from 0. To go on after it, begin at `number + 1`.
+    number  the batch's place in its epoch, from 0. To continue after it, begin at `number + 1`.
     """
 
-    pixels: NDArray[np.float32]
-    labels: NDArray[np.float32]
+    pixels: Floats
+    labels: Floats
     names: list[str]
     number: int
+
+    @classmethod
+    def of(cls, views: list[LabelledView], number: int) -> "Batch":
+        """Return the batch of one view or more."""
+        pixels = np.stack([view.pixels for view in views]).transpose(0, 3, 1, 2)
+        labels = np.stack([view.labels for view in views])
+        return cls(np.ascontiguousarray(pixels, np.float32), labels, [view.name for view in views], number)
 
 
 class SkippedPictures:
     """The pictures that could not be read, each once however many epochs met it. `reasons` are by name."""
 
     def __init__(self, max_bad_fraction: float = MAX_BAD_FRACTION) -> None:
-        """`max_bad_fraction`, of a channel's pictures, is what a job bears."""
+        """`max_bad_fraction`, of a channel's pictures, is what a job tolerates."""
         self.max_bad_fraction = max_bad_fraction
         self.reasons: dict[str, str] = {}
 
@@ -68,12 +85,11 @@ class SkippedPictures:
         """Raise ClientError if these are too many of `total` pictures."""
         if len(bad) <= self.max_bad_fraction * total:
             return
-        examples = "; ".join(f"{name}: {self.reasons[name]}" for name in bad[:_NAMED])
-        more = f"; and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        reasons = some([f"{name}: {self.reasons[name].rstrip('.')}" for name in bad], separator="; ")
         raise ClientError(
             f"{len(bad)} of {total} pictures cannot be read, more than max_bad_fraction, {self.max_bad_fraction:g}",
-            examples + more,
-            "Mend or remove them (the log names each), or set max_bad_fraction higher",
+            f"The first of them are {reasons}" if len(bad) > 1 else f"It is {reasons}",
+            "Fix or remove them (the log names each), or set max_bad_fraction higher",
         )
 
 
@@ -91,9 +107,9 @@ class Batches:
         skipped: SkippedPictures | None = None,
         decoded_side: int | None = None,
     ) -> None:
-        """`view` makes the pixels of a decoded picture; `size` is pictures a batch, the last one may be smaller.
+        """`view` makes the pixels of a decoded picture. `size` is pictures per batch; the last batch may be smaller.
 
-        With `decoded_side`, pixels, a JPEG may be decoded smaller, as in `images.decode`.
+        With `decoded_side`, in pixels, a JPEG may be decoded smaller, as in `images.decode`.
         """
         self._decoded_side = decoded_side
         self._channel, self._view, self._size, self._threads = channel, view, size, threads
@@ -101,25 +117,39 @@ class Batches:
         self.skipped = SkippedPictures() if skipped is None else skipped
 
     def __len__(self) -> int:
+        """Return how many batches an epoch has; 0 if that is not known yet, as in a pipe's first epoch."""
         return -(-len(self._channel) // self._size)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
-        """Yield batches until every picture was seen; those before number `first` are passed over, not decoded.
+        """Yield batches until every picture was seen; those before number `first` are skipped without decoding.
 
-        A picture draws from a generator of its own, made of seed, epoch and its place in the epoch: neither threads
-        nor beginning in the middle change what it gives. One that cannot be read is left out of its batch.
-        Raises ClientError if those are too many, or if the channel is damaged.
+        Raises ClientError as `views` does.
         """
+        for number, views in self._read(epoch, first):
+            if views:
+                yield Batch.of(views, number)
+
+    def views(self, epoch: int) -> Iterator[LabelledView]:
+        """Yield the pictures of an epoch one by one, as `epoch` has them in its batches.
+
+        A picture draws from a generator of its own, made of seed, epoch and its place in the epoch: neither the number
+        of threads nor where an epoch begins changes the result. A picture that cannot be read is left out.
+        Raises ClientError if there are too many of those, or if the channel is damaged.
+        """
+        for _, views in self._read(epoch, 0):
+            yield from views
+
+    def _read(self, epoch: int, first: int) -> Iterator[tuple[int, list[LabelledView]]]:
+        """Yield the number of each batch with those of its pictures that can be read."""
         bad: list[str] = []
         seen = 0
         for number, samples, pixels in self._decoded(epoch, first):
             seen += len(samples)
-            batch = self._assemble(number, samples, pixels, bad)
+            views = self._readable(samples, pixels, bad)
             if bad and len(self._channel):
                 self.skipped.check(bad, len(self._channel))
-            if batch.names:
-                yield batch
-        # What a pipe holds is known only now.
+            yield number, views
+        # How many pictures a pipe holds is known only now.
         self.skipped.check(bad, len(self._channel) or seen)
 
     def _decoded(self, epoch: int, first: int) -> Iterator[tuple[int, list[Sample], list[Future[Pixels]]]]:
@@ -127,7 +157,7 @@ class Batches:
         with ExitStack() as stack:
             samples = stack.enter_context(closing(self._channel.epoch(epoch, order)))
             pool = stack.enter_context(ThreadPoolExecutor(self._threads, thread_name_prefix="decode"))
-            # An epoch that is left early has no use for what is waiting.
+            # An epoch that is left early does not need what is waiting.
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
             waiting: deque[tuple[int, list[Sample], list[Future[Pixels]]]] = deque()
             for number, chunk in enumerate(iter(lambda: list(islice(samples, self._size)), [])):
@@ -143,18 +173,14 @@ class Batches:
     def _pixels(self, sample: Sample, seed: tuple[int, int, int]) -> Pixels:
         return self._view(images.decode(sample.read(), self._decoded_side), np.random.default_rng(seed))
 
-    def _assemble(self, number: int, samples: list[Sample], pixels: list[Future[Pixels]], bad: list[str]) -> Batch:
-        good: list[Sample] = []
-        views: list[Pixels] = []
+    def _readable(self, samples: list[Sample], pixels: list[Future[Pixels]], bad: list[str]) -> list[LabelledView]:
+        """Return the views of the pictures that could be decoded; the names of the others are added to `bad`."""
+        views = []
         for sample, each in zip(samples, pixels, strict=True):
+            labels = np.array(sample.labels, np.float32)
             try:
-                views.append(each.result())
-                good.append(sample)
+                views.append(LabelledView(each.result(), labels[0] if len(labels) == 1 else labels, sample.name))
             except ContainerError as error:
                 self.skipped.add(sample.name, str(error))
                 bad.append(sample.name)
-        if not good:
-            return Batch(np.empty((0, 3, 0, 0), np.float32), np.empty(0, np.float32), [], number)
-        labels = np.array([sample.labels for sample in good], np.float32)
-        planes = np.ascontiguousarray(np.stack(views).transpose(0, 3, 1, 2), np.float32)
-        return Batch(planes, labels[:, 0] if labels.shape[1] == 1 else labels, [each.name for each in good], number)
+        return views

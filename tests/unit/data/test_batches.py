@@ -1,5 +1,6 @@
-"""training.batches: every picture once, in an order that a seed decides, and nothing left behind."""
+"""data.batches: every picture once, in an order that a seed decides, and nothing left behind."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -189,3 +190,89 @@ def test_file_that_shrinks_under_the_job(records: list[Record]) -> None:
     path.write_bytes(path.read_bytes()[: records[-1].offset])
     with pytest.raises(ClientError, match=r"1 of 23 pictures cannot be read.*b\.rec record 13: .*changed meanwhile"):
         list(batches(records, shuffle=False).epoch(0))
+
+
+def test_views_are_the_batches_one_by_one(records: list[Record]) -> None:
+    """The pictures of an epoch come as they were decoded, in the same order and with the same draws as in batches."""
+    source = batches(records, noisy, seed=3)
+    views = list(source.views(2))
+    assert [(view.pixels.shape, view.pixels.dtype) for view in views] == [((10, 12, 3), np.uint8)] * COUNT
+    whole = list(source.epoch(2))
+    assert [view.name for view in views] == [name for batch in whole for name in batch.names]
+    assert np.concatenate([batch.labels for batch in whole]).tolist() == [view.labels for view in views]
+    stacked = np.stack([view.pixels for view in views]).transpose(0, 3, 1, 2)
+    assert np.array_equal(np.concatenate([batch.pixels for batch in whole]), stacked)
+
+
+@pytest.mark.parametrize("number", [0, 3, 5])
+def test_an_epoch_can_begin_at_any_batch(records: list[Record], number: int) -> None:
+    """After a restart an epoch yields what it had from that batch on, and numbers it as before."""
+    source = batches(records, noisy)
+    assert b"".join(batch.pixels.tobytes() for batch in list(source.epoch(1))[number:]) == b"".join(
+        batch.pixels.tobytes() for batch in source.epoch(1, number)
+    )
+    assert [batch.number for batch in source.epoch(1, number)] == list(range(number, 6))
+
+
+def test_several_labels_a_picture(tmp_path: Path, write_channel: Callable[..., None]) -> None:
+    """In a multi-label job a batch has a row of labels for each picture."""
+    write_channel(tmp_path, [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0)])
+    source = batches(recordio.scan(tmp_path / "pictures.rec"), shuffle=False)
+    ((_, labels, *_),) = source.epoch(0)
+    assert (labels.tolist(), labels.dtype) == ([[1, 0, 1], [0, 0, 1]], np.float32)
+
+
+@pytest.mark.parametrize("whole", [0, 1])
+def test_a_batch_without_one_readable_picture_is_left_out(tmp_path: Path, records: list[Record], whole: int) -> None:
+    """Where no picture of a batch can be read, the batches around it come as before, under their own numbers."""
+    with Writer(tmp_path / "bad.rec") as writer:
+        for _ in range(4):
+            writer.write((0.0,), b"not a picture")
+    bad = list(recordio.scan(tmp_path / "bad.rec"))
+    source = batches([*records[: 4 * whole], *bad, *records[4 * whole :]], shuffle=False, skipped=SkippedPictures(1))
+    assert [batch.number for batch in source.epoch(0)] == [number for number in range(7) if number != whole]
+
+
+def test_each_is_counted_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A picture that every epoch meets again is one."""
+    skipped = SkippedPictures()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            skipped.add("train/a.jpg", "cut")
+    assert (len(skipped), skipped.reasons) == (1, {"train/a.jpg": "cut"})
+    assert [record.getMessage() for record in caplog.records] == ["Skipped train/a.jpg: cut"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "fraction", "fails"),
+    [(1, 100, 0.01, False), (2, 100, 0.01, True), (1, 99, 0.01, True), (1, 100, 0.0, True), (99, 99, 1.0, False)],
+)
+def test_the_fraction(bad: int, total: int, fraction: float, fails: bool) -> None:
+    """Just at the fraction is tolerated; above it the error says how many of how many, and names five."""
+    skipped = SkippedPictures(fraction)
+    names = [f"train/{number}.jpg" for number in range(bad)]
+    for name in names:
+        skipped.add(name, "cut")
+    if not fails:
+        skipped.check(names, total)
+        return
+    with pytest.raises(ClientError, match=f"{bad} of {total} pictures cannot be read.*train/0.jpg: cut"):
+        skipped.check(names, total)
+
+
+def test_many_bad_pictures_are_counted() -> None:
+    """Of seven bad pictures the message names five and counts the others."""
+    skipped = SkippedPictures(0)
+    for number in range(7):
+        skipped.add(f"{number}.jpg", "It is cut.")
+    with pytest.raises(ClientError) as caught:
+        skipped.check(list(skipped.reasons), 7)
+    assert caught.value.why == (
+        "The first of them are 0.jpg: It is cut; 1.jpg: It is cut; 2.jpg: It is cut; 3.jpg: It is cut; "
+        "4.jpg: It is cut; and 2 more"
+    )
+
+
+def test_no_pictures_at_all() -> None:
+    """Nothing bad among nothing is no error."""
+    SkippedPictures().check([], 0)

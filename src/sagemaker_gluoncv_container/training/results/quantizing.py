@@ -73,11 +73,10 @@ def from_channels(
         return images.for_evaluation(image, preprocessing)
 
     def pictures(channel: Listed, most: int) -> Iterator[tuple[Pixels, Floats]]:
-        some = Listed(_drawn(channel, most, seed), channel.local)
-        for batch in Batches(some, view, _BATCH, threads, skipped=unreadable, decoded_side=side).epoch(0):
-            for planes, label in zip(batch.pixels, batch.labels, strict=True):
-                check(ends)
-                yield np.ascontiguousarray(planes.transpose(1, 2, 0), np.uint8), label
+        drawn = Listed(_drawn(channel, most, seed), channel.local)
+        for each in Batches(drawn, view, _BATCH, threads, skipped=unreadable, decoded_side=side).views(0):
+            check(ends)
+            yield each.pixels, each.labels
 
     calibration = [pixels for pixels, _ in pictures(train, CALIBRATION_PICTURES)]
     return quantization.quantize(directory, calibration, pictures(validation, JUDGED_PICTURES), threads)
