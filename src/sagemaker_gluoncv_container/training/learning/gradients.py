@@ -9,16 +9,17 @@ import statistics
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from ...errors import some
+
 # An L2 norm below this moves no float32 weight.
 VANISHING = 1e-7
 # Times the median of the earlier observations; a spike of ten is an ordinary batch, of a thousand is not.
 EXPLODING = 1e3
-# Small gradients may grow a lot when a learning rate warms up, and do no harm below this norm.
+# Small gradients may grow a lot while a learning rate warms up. Below this norm that does no harm.
 _HARMLESS = 1.0
-# Observations in a row before a gradient has vanished, and earlier ones before there is a usual size to grow from.
+# As many observations in a row make a gradient vanished, and as many earlier ones make a usual size to grow from.
 OBSERVATIONS = 3
 _REMEMBERED = 20
-_NAMED = 5
 _BROKEN = "exploded: NaN or infinite. Lower learning_rate, or add warmup_epochs"
 _GROWN = f"explode: over {EXPLODING:g} times their usual size. Lower learning_rate, or add warmup_epochs"
 _GONE = f"vanish: below {VANISHING:g} for {OBSERVATIONS} observations. These weights no longer learn"
@@ -58,8 +59,7 @@ def _has_vanished(observed: list[float]) -> bool:
 
 
 def _sentence(names: Sequence[str], what: str) -> str:
-    more = len(names) - _NAMED
-    return f"The gradients of {', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''} {what}"
+    return f"The gradients of {some(names)} {what}"
 
 
 class GradientWatch:

@@ -16,7 +16,7 @@ from ..hyperparameters import Hyperparameters
 from ..model.network import parameters
 from ..model.optimization import Optimization
 from ..results.checkpoint import Checkpoints, Progress
-from ..results.kept import OBJECTIVE, Answers, KeptModels
+from ..results.kept import OBJECTIVE, KeptModels, ValidationAnswers
 from .accuracy import Accuracy, losses, probabilities
 from .events import EventLog
 from .gradients import GradientWatch
@@ -135,7 +135,9 @@ class Loop:
         _report(epoch, "Validation", accuracy.values())
         progress.history.append(self._figures(Accuracy(**progress.running), accuracy))
         shares, labels, names = zip(*answers, strict=True)
-        joined = Answers(np.concatenate(shares), np.concatenate(labels), [name for part in names for name in part])
+        joined = ValidationAnswers(
+            np.concatenate(shares), np.concatenate(labels), [name for part in names for name in part]
+        )
         self.kept.take(progress.history, parameters(self.optimization.net), joined)
         progress.epoch, progress.batch, progress.running = epoch + 1, 0, {}
         self._note_epoch()

@@ -21,7 +21,7 @@ _NET = "net/"
 OBJECTIVE = "validation:accuracy"
 
 
-class Answers(NamedTuple):
+class ValidationAnswers(NamedTuple):
     """What a net says to the validation pictures: float32 (n, classes), what is right, and what to call each."""
 
     probabilities: Floats
@@ -44,7 +44,7 @@ class KeptModels:
         self._directory, self._symbol, self._description = directory, symbol, description
         self._frequency, self._checkpoints = frequency, checkpoints
         self._unsecured: dict[int, Arrays] = {}
-        self.answers: Answers | None = None
+        self.answers: ValidationAnswers | None = None
 
     def best(self, history: History) -> int | None:
         """Return the epoch that is to be served, None before the first."""
@@ -55,7 +55,7 @@ class KeptModels:
         every = self._frequency or len(history) + 1
         return sorted({self.best(history) or 0, *range(every - 1, len(history), every)}) if history else []
 
-    def take(self, history: History, weights: Arrays, answers: Answers) -> None:
+    def take(self, history: History, weights: Arrays, answers: ValidationAnswers) -> None:
         """Keep the last epoch of the history, if it is one to keep; `weights` are by the parameters' names."""
         epoch = len(history) - 1
         if epoch not in self.epochs(history):
@@ -92,7 +92,7 @@ class KeptModels:
             artifact.save_weights(self._directory, epoch, lambda path: save_weights(self._symbol, weights, path))
             return
         names = [str(name) for name in content["names"]]
-        self.answers = Answers(content["probabilities"], content["labels"], names)
+        self.answers = ValidationAnswers(content["probabilities"], content["labels"], names)
         metrics = {name: value for name, value in history[epoch].items() if name.startswith("validation:")}
         self._save(epoch, metrics, weights, self.epochs(history))
 
