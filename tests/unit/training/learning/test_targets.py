@@ -1,5 +1,7 @@
 """targets: smoothing, weights and mixup by hand-made figures."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,19 @@ def test_no_mixup_leaves_a_batch_as_it_is() -> None:
     """Off is off."""
     pixels = np.ones((2, 3, 1, 1), np.float32)
     assert targets().mixed(pixels, LABELS, 0, 0)[0] is pixels
+
+
+@pytest.mark.parametrize("given", [{}, {"label_smoothing": "0.1"}])
+def test_many_classes_take_no_square_of_memory(given: dict[str, str]) -> None:
+    """Of 20,000 classes, the targets of four pictures take four rows of memory, not 20,000 (1.6 GB)."""
+    classes = 20_000
+    made = targets(**{"num_classes": str(classes), **given})
+    tracemalloc.start()
+    try:
+        found = made.of(np.array([0, 5, classes - 1, 7], np.float32))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.argmax(1).tolist() == [0, 5, classes - 1, 7]
+    assert found.sum(1) == pytest.approx(np.ones(4), abs=1e-3)
+    assert peak < 5 * found.nbytes
