@@ -1,7 +1,7 @@
-"""The `model` channel: a job that starts from what an earlier one has learnt.
+"""The `model` channel: a job that starts from what an earlier job has learnt.
 
-The model is trained as the symbol that it is, with a new head where the number of classes is another one. So it does
-not matter which library it was drawn with: the built-in algorithm's ResNets have other layers than GluonCV's.
+The model is trained as the symbol that it is, with a new head if the number of classes differs. So it does not matter
+which library made it: the built-in algorithm's ResNets have other layers than GluonCV's.
 """
 
 import json
@@ -32,7 +32,7 @@ CHANNEL = "model"
 def build(paths: Paths, hyperparameters: Hyperparameters, contexts: Sequence[mx.Context]) -> HybridBlock | None:
     """Return the net in the `model` channel, from RGB 0-255 to logits; None if the job has no such channel.
 
-    Raises ClientError if what lies there is no model that can be trained.
+    Raises ClientError if the channel holds no model that can be trained.
     """
     folder = paths.channel(CHANNEL)
     if not folder.is_dir():
@@ -75,7 +75,7 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
 
 
 def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -> HybridBlock:
-    """Return the earlier model's net with a head for this job's classes: the old one, if there are as many."""
+    """Return the earlier model's net with a head for this job's classes: the old head, if there are as many."""
     try:
         symbol, weights = mx.sym.load(str(earlier.symbol)), mx.nd.load(str(earlier.params))
     except mx.MXNetError as error:
@@ -86,14 +86,14 @@ def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -
     backbone = SymbolBlock(body, mx.sym.var("data", dtype="float32"))
     for name, parameter in backbone.collect_params().items():
         if name not in values:
-            raise ClientError(f"{earlier.params} has no {name}", f"{earlier.symbol.name} needs it")
+            raise ClientError(f"{earlier.params} has no {name}", f"The net in {earlier.symbol.name} needs it")
         parameter._load_init(values[name], contexts)
         if name.startswith(NORMALIZATION):
             parameter.grad_req = "null"
     blocks = [backbone, _head(values.get(weight), values.get(bias), hp.num_classes or 1, contexts)]
     pre = earlier.description.preprocessing
     if any(pre.mean) or pre.deviation != (1.0, 1.0, 1.0):
-        # Serving did this outside the net; what we save has it inside.
+        # Serving did this outside the net. The nets that we save have it inside.
         shift, scale = ([value / 255 for value in values] for values in (pre.mean, pre.deviation))
         blocks.insert(0, Normalization(shift, scale))
     net = assembled(blocks, contexts)
@@ -104,7 +104,7 @@ def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -
 
 
 def _with_fresh_statistics(symbol: mx.sym.Symbol, upto: str) -> mx.sym.Symbol:
-    """Return the symbol with its normalisation learning, but for what `freeze` keeps."""
+    """Return the symbol with its normalisation learning, except where `freeze` keeps it."""
     graph = json.loads(symbol.tojson())
     for node in graph["nodes"]:
         if node["op"] == "BatchNorm":
@@ -123,7 +123,7 @@ def _cut(logits: mx.sym.Symbol, earlier: Artifact) -> tuple[mx.sym.Symbol, str, 
     if last != "FullyConnected":
         raise ClientError(
             f"{earlier.symbol.name} cannot be trained further",
-            f"its classes come out of {last}, not of a fully connected layer",
+            f"Its classes come from {last}, not from a fully connected layer",
             "Give a model of the image-classification algorithm or of this image",
         )
     inputs = logits.get_children()
@@ -134,17 +134,14 @@ def _cut(logits: mx.sym.Symbol, earlier: Artifact) -> tuple[mx.sym.Symbol, str, 
 def _head(
     weight: mx.nd.NDArray | None, bias: mx.nd.NDArray | None, classes: int, contexts: list[mx.Context]
 ) -> HybridBlock:
-    """Return the head with the earlier weights, or with new ones if it is for another number of classes."""
+    """Return the head with the earlier weights, or with new ones if the number of classes differs."""
     head = nn.Dense(classes, prefix=HEAD)
     head.initialize(mx.init.Normal(0.01), ctx=contexts)
     if weight is None or weight.shape[0] != classes:
-        logger.info("The head is new: the earlier model has %s classes, this job %d", _classes(weight), classes)
+        earlier = "unknown" if weight is None else str(weight.shape[0])
+        logger.info("The head is new: the earlier model has %s classes, this job %d", earlier, classes)
         return head
     head.weight._load_init(weight, contexts)
     if bias is not None:
         head.bias._load_init(bias, contexts)
     return head
-
-
-def _classes(weight: mx.nd.NDArray | None) -> str:
-    return "unknown" if weight is None else str(weight.shape[0])

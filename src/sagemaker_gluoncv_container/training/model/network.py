@@ -7,23 +7,27 @@ from pathlib import Path
 
 import mxnet as mx
 from gluoncv.model_zoo import get_cifar_resnet, get_model
+from gluoncv.model_zoo.resnetv1b import BottleneckV1b, ResNetV1b
 from mxnet.gluon import HybridBlock, nn
 
 from ...arrays import Arrays
-from ...errors import ClientError
+from ...errors import ClientError, some
 from ...inference.symbol import LOSSES, SIGMOID, SOFTMAX
 from ..hyperparameters import SMALL_LAYERS, Hyperparameters
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Names without a counter in them: a restarted job, and one in the same process, find their parameters again.
+# Names without a counter: a restarted job, and a second job in the same process, find their parameters again.
 NORMALIZATION, HEAD = "normalization_", "head_"
+# The bottleneck units in each stage of the nets that the built-in algorithm has and GluonCV has not. Source: the
+# image-classification example of MXNet (symbols/resnet.py), which the built-in was made with.
+_UNITS = {200: (3, 24, 36, 3)}
 
 
 class Normalization(HybridBlock):  # type: ignore[misc]
-    """Takes RGB 0-255, float32 (n, 3, height, width), to zero mean and unit deviation.
+    """Brings RGB 0-255, float32 (n, 3, height, width), to zero mean and unit deviation.
 
-    Inside the net, so that an artifact takes pixels as they are, as the built-in algorithm's does.
+    It is inside the net, so that an artifact takes pixels as they are, as the built-in algorithm's does.
     """
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
@@ -31,7 +35,7 @@ class Normalization(HybridBlock):  # type: ignore[misc]
         super().__init__(prefix=NORMALIZATION)
         self._mean, self._deviation = (mx.nd.array(each).reshape((1, 3, 1, 1)) * 255 for each in (mean, deviation))
         with self.name_scope():
-            # Not Gluon's constants: their initializers are named by an address, which ends up in the symbol.
+            # Not Gluon's constants: their initializers are named by a memory address, which ends up in the symbol.
             self.mean, self.scale = (
                 self.params.get(name, shape=(1, 3, 1, 1), init="zeros", grad_req="null") for name in ("mean", "scale")
             )
@@ -50,27 +54,27 @@ class Normalization(HybridBlock):  # type: ignore[misc]
 def base_weights(directory: Path, name: str) -> Path:
     """Return the file of base weights of a net: `<name>.params` or, checked, `<name>-<first 8 of its sha1>.params`.
 
-    Raises ClientError if there is none, or if the file is not the one that its name says.
+    Raises ClientError if there is none, or if the file's sha1 is not the one in its name.
     """
     found = sorted([*directory.glob(f"{name}-*.params"), *directory.glob(f"{name}.params")])
     if not found:
         raise ClientError(
-            f"use_pretrained_model is 1, but this image holds no base weights of {name}",
-            f"found in {directory}: {', '.join(sorted(path.name for path in directory.glob('*.params'))) or 'nothing'}",
+            f"Hyperparameter use_pretrained_model is 1, but this image holds no base weights of {name}",
+            f"Found in {directory}: {some(sorted(path.name for path in directory.glob('*.params')))}",
             f"Put {name}-*.params into pretrained/ and build the image again, or set use_pretrained_model to 0",
         )
     path = found[-1]
     digest = path.stem.removeprefix(name).lstrip("-")
     if digest and not hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest().startswith(digest):
-        raise ClientError(f"{path} is damaged", f"its sha1 does not begin with {digest}", "Get the file again")
+        raise ClientError(f"{path} is damaged", f"Its sha1 does not begin with {digest}", "Download the file again")
     return path
 
 
 def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
     """Return the net, initialised, from RGB 0-255 float32 (n, 3, height, width) to logits float32 (n, num_classes).
 
-    Its parameters have the same names whenever it is built. Raises ClientError if pretrained weights are asked for and
-    the image has none.
+    Its parameters have the same names whenever it is built. Raises ClientError if base weights are asked for and there
+    are none.
     """
     hp, contexts = hyperparameters, list(contexts)
     if hp.num_layers in SMALL_LAYERS:
@@ -92,6 +96,14 @@ def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence
 
 def _resnet(hp: Hyperparameters, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
     name = f"resnet{hp.num_layers}_v1b"
+    if units := _UNITS.get(hp.num_layers):
+        if hp.use_pretrained_model:
+            raise ClientError(
+                f"Hyperparameter use_pretrained_model is 1, but there are no base weights of {hp.num_layers} layers",
+                "Nobody has published them",
+                "Set use_pretrained_model to 0, or num_layers to 152",
+            )
+        return ResNetV1b(BottleneckV1b, list(units), classes=1, name_prefix="resnetv1b_")
     if not hp.use_pretrained_model:
         return get_model(name, classes=1)
     weights = base_weights(pretrained, name)
@@ -102,7 +114,7 @@ def _resnet(hp: Hyperparameters, pretrained: Path, contexts: list[mx.Context]) -
 
 
 def assembled(blocks: Sequence[HybridBlock], contexts: Sequence[mx.Context]) -> HybridBlock:
-    """Return the blocks as one net, fused; constants among them get their values."""
+    """Return the blocks as one hybridized net. Constants among them get their values."""
     net = nn.HybridSequential(prefix="")
     net.add(*blocks)
     if isinstance(blocks[0], Normalization):
@@ -112,9 +124,9 @@ def assembled(blocks: Sequence[HybridBlock], contexts: Sequence[mx.Context]) -> 
 
 
 def frozen(name: str, upto: str) -> bool:
-    """Return whether `freeze` leaves a parameter as it is: the stem and the stages up to one, or all but the head.
+    """Return whether `freeze` leaves a parameter unchanged: the stem and the stages up to one, or all but the head.
 
-    Stages are told by the names that GluonCV (layers1_, down1_, stage1_) and MXNet's own ResNets (stage1_) give.
+    The stage is in the parameter's name: layers1_, down1_ or stage1_ in GluonCV, stage1_ in MXNet's own ResNets.
     """
     if upto == "none" or HEAD in name:
         return False
@@ -123,7 +135,7 @@ def frozen(name: str, upto: str) -> bool:
 
 
 def freeze(net: HybridBlock, upto: str) -> None:
-    """Keep parameters from learning; their normalisation uses the statistics that it has, and does not renew them."""
+    """Keep parameters from learning. Frozen normalisation uses its present statistics and does not update them."""
     for name, parameter in net.collect_params().items():
         if frozen(name, upto):
             parameter.grad_req = "null"
@@ -141,7 +153,7 @@ def is_learnt(parameter: mx.gluon.Parameter) -> bool:
 
 
 def parameters(net: HybridBlock) -> Arrays:
-    """Return the values of all parameters and statistics by name; over several devices, their mean."""
+    """Return the values of all parameters and statistics by name. With several devices, these are means over them."""
     return {name: parameter._reduce().asnumpy() for name, parameter in net.collect_params().items()}
 
 
@@ -152,7 +164,7 @@ def set_parameters(net: HybridBlock, arrays: Arrays) -> None:
 
 
 def to_symbol(net: HybridBlock, multi_label: bool) -> mx.sym.Symbol:
-    """Return the net from RGB 0-255 to probabilities, its output named as the built-in's."""
+    """Return the net from RGB 0-255 to probabilities. Its output has the name of the built-in's."""
     output = getattr(mx.sym, LOSSES[SIGMOID if multi_label else SOFTMAX])
     return output(net(mx.sym.var("data")), name="softmax")
 

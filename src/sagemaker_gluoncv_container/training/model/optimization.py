@@ -27,14 +27,14 @@ class Optimization:
         contexts: Sequence[mx.Context],
         positive_weights: Floats | None = None,
     ) -> None:
-        """`positive_weights`, float32 (classes,), are what a present label weighs in a multi-label job."""
+        """`positive_weights`, float32 (classes,), say how much a present label weighs in a multi-label job."""
         self.net, self._contexts, self._weights = net, contexts, positive_weights
         self._multi_label = hyperparameters.multi_label
         self._softmax = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=False)
         self._sigmoid = gluon.loss.SigmoidBinaryCrossEntropyLoss()
         self._learnt = {name: each for name, each in net.collect_params().items() if is_learnt(each)}
         for name, parameter in self._learnt.items():
-            # As MXNet's Module, which the built-in was made with: biases and normalisation do not decay.
+            # As in MXNet's Module, which the built-in was made with: biases and normalisation do not decay.
             parameter.wd_mult = float(name.endswith("_weight"))
         settings = _optimizer_settings(hyperparameters)
         self._trainer = gluon.Trainer(self._learnt, hyperparameters.optimizer, settings, update_on_kvstore=False)
@@ -48,7 +48,7 @@ class Optimization:
         return float(self._trainer.learning_rate)
 
     def answer(self, pixels: Floats) -> Floats:
-        """Return the logits (n, classes) of pixels (n, 3, height, width), as in serving: in float32."""
+        """Return the logits (n, classes) of pixels (n, 3, height, width), computed in float32, as in serving."""
         return _joined([self.net(data) for data in self._shares(pixels)], len(pixels))
 
     def learn(self, pixels: Floats, targets: Floats, learning_rate: float) -> tuple[Floats, Floats]:
@@ -59,7 +59,7 @@ class Optimization:
             for data, target in zip(self._shares(pixels), self._shares(targets), strict=True):
                 logits.append(self._learning(data))
                 losses.append(self._loss(logits[-1], target))
-            # What was repeated to give every device something must teach nothing.
+            # A picture that was repeated to give every device something must not count.
             counted = [loss * float(number < len(pixels)) if number else loss for number, loss in enumerate(losses)]
             with self._loss_scale.scaled(counted) if self._loss_scale else nullcontext(counted) as scaled:
                 autograd.backward(scaled)
@@ -67,18 +67,18 @@ class Optimization:
         return _joined(logits, len(pixels)), _joined(losses, len(pixels))
 
     def gradient_norms(self, pictures: int) -> dict[str, float]:
-        """Return the L2 norm of each weight's gradient of the last step, a picture, by the parameter's name.
+        """Return the L2 norm of each weight's gradient in the last step, per picture, by the parameter's name.
 
-        In float16 what overflowed is left out: that step was not taken, and the next one's scale is lower.
+        In float16, gradients that overflowed are left out: AMP skipped that step and lowered the scale for the next.
         """
         arrays = {name: each.list_grad()[0].norm() for name, each in self._weights_learnt()}
-        # The trainer's scale undoes that of the loss, and is 1 without one.
+        # The trainer's scale undoes that of the loss. Without a loss scale it is 1.
         norms = {name: float(norm.asscalar()) * self._trainer._scale / pictures for name, norm in arrays.items()}
         overflows = self._loss_scale is not None and self._loss_scale.may_overflow
         return {name: norm for name, norm in norms.items() if math.isfinite(norm) or not overflows}
 
     def histograms(self) -> Iterator[tuple[str, NDArray[np.float32]]]:
-        """Yield a tag and the values of each weight, and of its gradient."""
+        """Yield a tag and the values for each weight, and for its gradient."""
         for name, each in self._weights_learnt():
             yield f"weights/{name}", each.list_data()[0].asnumpy()
             yield f"gradients/{name}", each.list_grad()[0].asnumpy() * self._trainer._scale
@@ -87,7 +87,7 @@ class Optimization:
         return ((name, each) for name, each in self._learnt.items() if name.endswith("_weight"))
 
     def _shares(self, array: Floats) -> list[mx.nd.NDArray]:
-        """Return the array in a share for each device; where it has too few rows, the first is repeated."""
+        """Return a share of the array for each device. If there are too few rows, the first is repeated."""
         count = len(self._contexts)
         shares = [*np.array_split(array, min(count, len(array))), *[array[:1]] * (count - len(array))]
         return [mx.nd.array(share, ctx=context) for share, context in zip(shares, self._contexts, strict=True)]
@@ -138,7 +138,7 @@ def _as_tuple(state: object) -> tuple[mx.nd.NDArray, ...]:
 
 
 def _optimizer_settings(hp: Hyperparameters) -> dict[str, float]:
-    """Return what MXNet's optimizer of that name is to be given."""
+    """Return the arguments for MXNet's optimizer of that name."""
     own = {
         "sgd": {"momentum": hp.momentum},
         "nag": {"momentum": hp.momentum},

@@ -1,6 +1,6 @@
 """Learning in float16 through AMP, MXNet's automatic mixed precision.
 
-The layers that AMP lists compute in float16; weights, statistics and the loss stay float32. Source: Micikevicius et
+The layers that AMP lists compute in float16. Weights, statistics and the loss stay in float32. Source: Micikevicius et
 al., "Mixed Precision Training".
 """
 
@@ -18,10 +18,10 @@ DTYPE = "float16"
 
 
 def lowered(net: gluon.HybridBlock) -> gluon.HybridBlock:
-    """Return a net that computes what `net` does, in float16 where AMP says so, with the very same parameters.
+    """Return a net that computes what `net` does, in float16 where AMP lists the layer, with the same parameters.
 
-    Not by amp.init(): that replaces MXNet's operators for the whole process, so that the net is not validated as it is
-    served, and does nothing to nets that come as a symbol, as those of the `model` channel.
+    It does not use amp.init(). That replaces MXNet's operators for the whole process, so the net would not be validated
+    as it is served. It also does nothing to nets that come as a symbol, such as those of the `model` channel.
     """
     symbol = amp.convert_symbol(net(mx.sym.var("data")), DTYPE)
     block = gluon.SymbolBlock(symbol, mx.sym.var("data", dtype="float32"), params=net.collect_params())
@@ -30,26 +30,26 @@ def lowered(net: gluon.HybridBlock) -> gluon.HybridBlock:
 
 
 class LossScale:
-    """Keeps small gradients from vanishing in float16: AMP scales the loss, and leaves out steps that overflow."""
+    """Keeps small gradients from vanishing in float16: AMP scales the loss, and skips steps that overflow."""
 
     def __init__(self, trainer: gluon.Trainer) -> None:
-        """Have the trainer watch for overflows; as amp.init_trainer does after amp.init."""
+        """Make the trainer watch for overflows, as amp.init_trainer does after amp.init."""
         self._trainer, self._scaler = trainer, LossScaler()
         trainer._amp_loss_scaler, trainer._amp_original_scale = self._scaler, trainer._scale
 
     def scaled(self, losses: Sequence[mx.nd.NDArray]) -> AbstractContextManager[list[mx.nd.NDArray]]:
-        """Give the losses to start the backward pass with; the next step of the trainer undoes the scale."""
+        """Give the losses to start the backward pass with. The trainer's next step undoes the scale."""
         scaled: AbstractContextManager[list[mx.nd.NDArray]] = amp.scale_loss(losses, self._trainer)
         return scaled
 
     @property
     def may_overflow(self) -> bool:
-        """Whether an infinite gradient is only a scale too high, which AMP lowers."""
+        """Whether an infinite gradient only means that the scale is too high, which AMP then lowers."""
         return bool(self._scaler._next_loss_scale >= 1)
 
     @property
     def state(self) -> NDArray[np.float64]:
-        """What the next scales depend on, (3,)."""
+        """What the next scales depend on, float64 (3,)."""
         return np.array([self._scaler._loss_scale, self._scaler._next_loss_scale, self._scaler._unskipped], np.float64)
 
     @state.setter

@@ -1,4 +1,4 @@
-"""training.network: the net, its base weights and its export."""
+"""network: the net, its base weights and its export."""
 
 import dataclasses
 import hashlib
@@ -116,7 +116,7 @@ def test_damaged_base_weights(tmp_path: Path) -> None:
     """A file that is not the one that its name says is refused."""
     path = tmp_path / f"{NAME}-12345678.params"
     path.write_bytes(b"weights")
-    with pytest.raises(ClientError, match=rf"^{path} is damaged\. its sha1 does not begin with 12345678\."):
+    with pytest.raises(ClientError, match=rf"^{path} is damaged\. Its sha1 does not begin with 12345678\."):
         network.base_weights(tmp_path, NAME)
 
 
@@ -128,8 +128,10 @@ def test_missing_base_weights(tmp_path: Path, files: list[str]) -> None:
     with pytest.raises(ClientError) as caught:
         network.base_weights(tmp_path, NAME)
     found = ", ".join(name for name in files if name.endswith(".params")) or "nothing"
-    assert caught.value.what == f"use_pretrained_model is 1, but this image holds no base weights of {NAME}"
-    assert caught.value.why == f"found in {tmp_path}: {found}"
+    assert (
+        caught.value.what == f"Hyperparameter use_pretrained_model is 1, but this image holds no base weights of {NAME}"
+    )
+    assert caught.value.why == f"Found in {tmp_path}: {found}"
     assert "use_pretrained_model to 0" in caught.value.do
 
 
