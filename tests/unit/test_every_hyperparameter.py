@@ -28,24 +28,28 @@ class Row:
 _NO_WHOLE = ("0", "-1", "1.5", "x", "", "nan", "inf", "1e999", "null", "[1]")
 _NO_SHARE = ("-0.001", "1.001", "x", "", "nan", "inf", "1,5", "null")
 _FLAGS = {"0": False, "1": True, "False": False, "True": True, "false": False, "true": True}
+_FLAGS |= {"0.0": False, "1.0": True, "FALSE": False, "TRUE": True, " 1 ": True}
 _NO_FLAG = ("2", "yes", "", "-1", "null")
 _SMALL = {"num_layers": "20"}
 
 
 def _share(default: float, typo: str) -> Row:
-    return Row(default, {"0": 0.0, "1": 1.0, "0.25": 0.25, "1e-3": 0.001}, _NO_SHARE, typo)
+    return Row(default, {"0": 0.0, "1": 1.0, "0.25": 0.25, "1e-3": 0.001, " 0.1 ": 0.1, ".5": 0.5}, _NO_SHARE, typo)
 
 
 def _choice(default: str | None, choices: tuple[str, ...], typo: str, **beside: str) -> Row:
-    bad = ("", "x", "null", "None", "0", choices[-1].upper())
-    return Row(default, {each: each for each in choices}, bad, typo, beside)
+    good = {text: each for each in choices for text in (each, each.upper(), each.capitalize(), f" {each} ")}
+    return Row(default, good, ("", "x", "null", "nil", "0", choices[-1][:-1]), typo, beside)
 
 
 TABLE = {
-    "num_classes": Row(None, {"1": 1, "257": 257, "4.0": 4, " 4 ": 4, "1e3": 1000}, _NO_WHOLE, "num_class"),
+    "num_classes": Row(None, {"1": 1, "257": 257, "4.0": 4, " 4 ": 4, "1e3": 1000}, (*_NO_WHOLE, "1000001"), "num_class"),
     "num_training_samples": Row(None, {"1": 1, "15420": 15420}, _NO_WHOLE, "num_training_sample"),
     "num_layers": Row(
-        18, {str(each): each for each in (*LAYERS, *SMALL_LAYERS)}, ("0", "19", "200", "x", "", "18,34"), "num_layer"
+        18,
+        {text: each for each in (*LAYERS, *SMALL_LAYERS) for text in (str(each), f"{each}.0", f" {each} ")},
+        ("0", "19", "18.5", "x", "", "18,34", "nan", "inf"),
+        "num_layer",
     ),
     "use_pretrained_model": Row(True, _FLAGS, _NO_FLAG, "use_pretrained"),
     "image_shape": Row(
@@ -56,6 +60,12 @@ TABLE = {
             "[3,64,48]": (3, 64, 48),
             "(3,64,48)": (3, 64, 48),
             "3,28,28": (3, 28, 28),
+            "3.0, 224.0, 224.0": (3, 224, 224),
+            "3,224,224,": (3, 224, 224),
+            "[ 3, 224, 224 ]": (3, 224, 224),
+            '["3", "224", "224"]': (3, 224, 224),
+            "3 224 224": (3, 224, 224),
+            "3x224x224": (3, 224, 224),
         },
         ("", "224", "3,224", "1,224,224", "3,7,224", "3,224,7", "3,224,224,1", "3,x,224", "3;224;224", "3,-64,64"),
         "image_shapes",
@@ -74,8 +84,10 @@ TABLE = {
     "gamma": _share(0.9, "gama"),
     "lr_scheduler_step": Row(
         (),
-        {"10": (10,), "10,20": (10, 20), "20, 10": (10, 20), "[1,2]": (1, 2)},
-        ("", "0", "-1", "10,", "1.5", "x", "10;20"),
+        {"10": (10,), "10,20": (10, 20), "20, 10": (10, 20), "[1,2]": (1, 2)}
+        | {"10,": (10,), "10,20,": (10, 20), "10.0,20.0": (10, 20), "10.0": (10,), "[10.0, 20]": (10, 20)}
+        | {"(10, 20)": (10, 20), "10 20": (10, 20), " 10,20 ": (10, 20)},
+        ("", "0", "-1", ",", "10,,20", "1.5", "x", "10;20", "10,nan", "1e999"),
         "lr_schedule_step",
     ),
     "lr_scheduler_factor": _share(0.1, "lr_schedular_factor"),
@@ -136,8 +148,8 @@ def test_bad_value(name: str, text: str, quote: Any) -> None:
     """A bad text is refused with the hyperparameter's name, the text and what it must be."""
     with pytest.raises(ClientError) as caught:
         Hyperparameters.from_strings({**TABLE[name].beside, name: quote(text)})
-    assert caught.value.what == f"hyperparameter {name} is {text.strip()!r}"
-    assert caught.value.why.startswith("it must be ")
+    assert caught.value.what == f"Hyperparameter {name} is {text.strip()!r}"
+    assert caught.value.why.startswith("It must be ")
     assert "None" not in caught.value.why
 
 
@@ -145,7 +157,7 @@ def test_bad_value(name: str, text: str, quote: Any) -> None:
 def test_misspelt_name(name: str) -> None:
     """A typo is refused, and the likely name given."""
     typo = TABLE[name].typo
-    with pytest.raises(ClientError, match=rf"^hyperparameter {typo} is unknown\. Did you mean {name}\?"):
+    with pytest.raises(ClientError, match=rf"^Hyperparameter {typo} is unknown\. Did you mean {name}\?"):
         Hyperparameters.from_strings({typo: "1"})
 
 
@@ -179,10 +191,35 @@ def test_documents_name_nothing_else() -> None:
     assert names == TABLE.keys()
 
 
-def test_200_layers_say_which_to_take() -> None:
-    """The built-in's deepest net does not exist here: the message gives the nearest."""
-    with pytest.raises(ClientError, match="no net of 200 layers, take 152"):
-        Hyperparameters.from_strings({"num_layers": "200"})
+def test_200_layers() -> None:
+    """The built-in's deepest net starts from random weights, and the message says that it has to."""
+    assert not Hyperparameters.from_strings({"num_layers": "200"}).use_pretrained_model
+    with pytest.raises(ClientError, match="There are no base weights for num_layers 200"):
+        Hyperparameters.from_strings({"num_layers": "200", "use_pretrained_model": "1"})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"image_shape": "3,28,28"},
+        {"image_shape": "3,8,31", "num_layers": "50"},
+        {"num_layers": "20", "freeze": "stage4"},
+        {"num_layers": "56", "use_pretrained_model": "1"},
+        {"num_layers": "200", "use_pretrained_model": "1"},
+    ],
+    ids=str,
+)
+def test_num_layers_has_no_say_beside_an_earlier_model(given: dict[str, str]) -> None:
+    """What only the net of num_layers forbids is allowed to a job that trains another net further."""
+    with pytest.raises(ClientError, match="num_layers"):
+        Hyperparameters.from_strings(given)
+    Hyperparameters.from_strings(given, earlier_model=True)
+
+
+def test_an_earlier_model_excuses_nothing_else() -> None:
+    """Contradictions that have nothing to do with the net are faults beside an earlier model, too."""
+    with pytest.raises(ClientError, match="resize is 100"):
+        Hyperparameters.from_strings({"resize": "100"}, earlier_model=True)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +243,7 @@ def test_200_layers_say_which_to_take() -> None:
 )
 def test_contradictions(name: str, given: dict[str, str], why: str) -> None:
     """Two values that forbid each other are refused, and the message says what the other one is."""
-    with pytest.raises(ClientError, match=f"^hyperparameter {name} is .*{why}"):
+    with pytest.raises(ClientError, match=f"^Hyperparameter {name} is .*{why}"):
         Hyperparameters.from_strings(given)
 
 
@@ -214,7 +251,7 @@ def test_nothing_is_said_beside_a_value_that_cannot_be_read() -> None:
     """A fault is not followed by contradictions with the default that took its place."""
     with pytest.raises(ClientError) as caught:
         Hyperparameters.from_strings({"epochs": "x", "warmup_epochs": "40", "checkpoint_frequency": "40"})
-    assert caught.value.what == "hyperparameter epochs is 'x'"
+    assert caught.value.what == "Hyperparameter epochs is 'x'"
 
 
 def test_booleans_and_lists_as_hyperparameters() -> None:

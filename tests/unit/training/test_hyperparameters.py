@@ -14,7 +14,7 @@ def test_name_that_resembles_none() -> None:
     """Where nothing is near, all names are listed."""
     with pytest.raises(ClientError) as caught:
         Hyperparameters.from_strings({"zzz": "1"})
-    assert caught.value.what == "hyperparameter zzz is unknown"
+    assert caught.value.what == "Hyperparameter zzz is unknown"
     for name in (each.name for each in fields(Hyperparameters)):
         assert name in caught.value.do
 
@@ -41,7 +41,7 @@ def test_json_values(name: str, value: Any, expected: Any) -> None:
 @pytest.mark.parametrize("value", [None, {}, [], {"a": 1}, True])
 def test_json_values_that_are_no_number(value: Any) -> None:
     """JSON of the wrong kind is refused as text would be."""
-    with pytest.raises(ClientError, match="hyperparameter epochs is"):
+    with pytest.raises(ClientError, match="Hyperparameter epochs is"):
         Hyperparameters.from_strings({"epochs": value})
 
 
@@ -67,8 +67,8 @@ def test_every_fault_in_one_message() -> None:
     for part in (
         "epochs is '0'",
         "learning_rat is unknown. Did you mean learning_rate?",
-        "top_k is 5. it must be less than num_classes, 4",
-        "resize is 100. it must be at least the larger side of image_shape, 224",
+        "top_k is 5. It must be less than num_classes, 4",
+        "resize is 100. It must be at least the larger side of image_shape, 224",
         "momentum is '2'",
     ):
         assert part in message
@@ -77,7 +77,7 @@ def test_every_fault_in_one_message() -> None:
 @pytest.mark.parametrize("given", [{"image_shape": "3,64,100", "resize": "99"}, {"resize": "223"}])
 def test_resize_below_the_larger_side(given: dict[str, str]) -> None:
     """A crop cannot be larger than what it is cut from."""
-    with pytest.raises(ClientError, match="hyperparameter resize is"):
+    with pytest.raises(ClientError, match="Hyperparameter resize is"):
         Hyperparameters.from_strings(given)
 
 
@@ -100,7 +100,7 @@ def test_top_k_and_num_classes(top_k: str, fits: bool) -> None:
     if fits:
         assert Hyperparameters.from_strings(given).top_k == int(top_k)
     else:
-        with pytest.raises(ClientError, match=rf"^hyperparameter top_k is {top_k}\. .*num_classes, 4"):
+        with pytest.raises(ClientError, match=rf"^Hyperparameter top_k is {top_k}\. .*num_classes, 4"):
             Hyperparameters.from_strings(given)
 
 
