@@ -4,7 +4,7 @@
     image-classification-symbol.json     the net, from RGB 0-255 to probabilities; normalisation is inside
     model-shapes.json                    the input's name and shape, as AWS's MXNet images read it
     sagemaker-gluoncv.json               what a symbol cannot say: classes, preprocessing, figures of the epoch
-    image-classification-int8.json       ranges with which the net can be computed in int8, and what that costs
+    image-classification-int8.json       how the net is computed in int8, and what accuracy that costs
 
 The first three are the built-in algorithm's, under its names. AWS's MXNet images call them model-0000.params,
 model-symbol.json and model-shapes.json.
@@ -20,7 +20,7 @@ from .errors import ClientError
 from .images import Preprocessing
 
 FORMAT_VERSION = 1
-# 1 was judged with weights of 8 bits: what is computed today is another net.
+# Version 1 was judged with weights of 8 bits, and today's net has other weights.
 QUANTIZATION_VERSION = 2
 _PREFIX = "image-classification"
 _MXNET_PREFIX = "model"
@@ -67,7 +67,7 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A model directory that can be served; `quantization` is None if its weights were never calibrated for int8."""
+    """A model directory that can be served. `quantization` is None if its weights were never calibrated for int8."""
 
     symbol: Path
     params: Path
@@ -76,7 +76,7 @@ class Artifact:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that, whenever we are killed, either the old one or the new one is there, whole."""
+    """Write a file so that the old one or the new one is there, whole, whenever the job is killed."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     write(unfinished)
     unfinished.replace(path)
@@ -93,22 +93,22 @@ def save(
     description: Description,
     beside: Collection[int] = (),
 ) -> None:
-    """Write the artifact, in place of the one of an earlier epoch; the directory can be served at every moment.
+    """Write the artifact in place of an earlier epoch's. The directory can be served at every moment.
 
     `symbol` is the net as MXNet's JSON; `write_params` writes the weights (`arg:` and `aux:` names) to a path.
-    The weights of the epochs `beside` it stay.
+    The weights of the epochs `beside` it are kept.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    # It is about other weights.
+    # The int8 file there is about other weights.
     if (directory / _QUANTIZATION).exists():
         (directory / _QUANTIZATION).unlink()
     pre = description.preprocessing
     content = {"format_version": FORMAT_VERSION, **asdict(description)}
     save_weights(directory, description.epoch, write_params)
-    # After its weights: of two epochs' weights the description names those that are whole.
+    # After the weights: while two epochs' weights are there, the description names the whole ones.
     _write(directory / _DESCRIPTION, lambda path: path.write_text(json.dumps(content, indent=2)))
     _write(directory / _SHAPES, lambda path: path.write_text(json.dumps(_shapes(pre.height, pre.width))))
-    # Last: without a symbol it is no model, so one of ours is never taken for one without a description.
+    # Last: without a symbol there is no model, so a model of ours always has its description.
     _write(directory / _SYMBOL, lambda path: path.write_text(symbol))
     needed = {_params(directory, epoch) for epoch in (description.epoch, *beside)}
     for other in directory.glob(f"{_PREFIX}-*.params"):
@@ -117,12 +117,12 @@ def save(
 
 
 def save_weights(directory: Path, epoch: int, write_params: Callable[[Path], object]) -> None:
-    """Write the weights of one more epoch into a model directory; what is served stays as it is."""
+    """Write the weights of one more epoch into a model directory. What is served does not change."""
     _write(_params(directory, epoch), write_params)
 
 
 def save_quantization(directory: Path, quantization: Quantization) -> None:
-    """Write beside the weights how they are computed in int8, or why they are not to be."""
+    """Write beside the weights how the net is computed in int8, or why it must not be."""
     content = {"format_version": QUANTIZATION_VERSION, **asdict(quantization)}
     _write(directory / _QUANTIZATION, lambda path: path.write_text(json.dumps(content, indent=2)))
 
@@ -150,9 +150,9 @@ def _params(directory: Path, epoch: int) -> Path:
 def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact:
     """Return what lies in a model directory: ours, the built-in algorithm's, or that of AWS's MXNet images.
 
-    `override` replaces fields of the preprocessing. What the built-in does to a picture is not published; the best
-    evidence, AWS's Neo handler for it, squashes it to the input's shape and feeds RGB 0-255, so that is what foreign
-    artifacts get. Raises ClientError that lists what was found and what was expected.
+    `override` replaces fields of the preprocessing. AWS has not published what the built-in does to a picture. The
+    best evidence is AWS's Neo handler for it, which squashes the picture to the input's shape and feeds RGB 0-255. So
+    foreign artifacts get that. Raises ClientError that lists what was found and what was expected.
     """
     for prefix in (_PREFIX, _MXNET_PREFIX):
         symbol = directory / f"{prefix}-symbol.json"
@@ -167,7 +167,7 @@ def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact
     pairs = " or ".join(f"{prefix}-symbol.json with {prefix}-NNNN.params" for prefix in (_PREFIX, _MXNET_PREFIX))
     expected = f"{pairs} (of the epoch in {_DESCRIPTION}, if that is there)"
     raise ClientError(
-        f"{directory} holds no model", f"found: {found}; expected: {expected}", "Give a model made by a training job"
+        f"{directory} holds no model", f"Found: {found}. Expected: {expected}", "Give a model made by a training job"
     )
 
 
@@ -177,7 +177,7 @@ def _epoch(params: Path) -> int:
 
 
 def _description(directory: Path, last_epoch: int) -> Description:
-    """Return what our file says; of foreign artifacts the last epoch is the one to serve."""
+    """Return what our file says. Of a foreign artifact the last epoch is served."""
     path = directory / _DESCRIPTION
     if not path.is_file():
         return Description(last_epoch, None, _foreign_preprocessing(directory / _SHAPES))
@@ -185,7 +185,7 @@ def _description(directory: Path, last_epoch: int) -> Description:
         content: dict[str, Any] = json.loads(path.read_text())
         version = content.pop("format_version")
         if version != FORMAT_VERSION:
-            why = f"its format_version is {version}, this image reads {FORMAT_VERSION}"
+            why = f"Its format_version is {version}, and this image reads {FORMAT_VERSION}"
             raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
         content["preprocessing"] = Preprocessing(**_as_fields(content["preprocessing"]))
         content["classes"] = tuple(content["classes"])
@@ -199,8 +199,8 @@ def _foreign_preprocessing(path: Path) -> Preprocessing:
         entry = json.loads(path.read_text())[0]
         _, _, height, width = entry.get("shape") or entry["data_shape"]
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        what = f"the input's shape is not known from {path}"
-        why = f"{type(error).__name__}: {error}; it must be like {json.dumps(_shapes(224, 224))}"
+        what = f"The input's shape is not known from {path}"
+        why = f"It must be like {json.dumps(_shapes(224, 224))} ({type(error).__name__}: {error})"
         raise ClientError(what, why, "Put that file beside the model") from error
     return Preprocessing(int(height), int(width), None)
 
@@ -210,7 +210,7 @@ def _overridden(preprocessing: Preprocessing, changes: Mapping[str, Any]) -> Pre
         return replace(preprocessing, **_as_fields(changes))
     except TypeError as error:
         known = ", ".join(each.name for each in fields(Preprocessing))
-        raise ClientError(f"preprocessing {dict(changes)} is wrong", str(error), f"Known are {known}") from error
+        raise ClientError(f"The preprocessing {dict(changes)} is wrong", str(error), f"Valid names: {known}") from error
 
 
 def _as_fields(values: Mapping[str, Any]) -> dict[str, Any]:

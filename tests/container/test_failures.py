@@ -36,7 +36,7 @@ def test_bad_hyperparameters_are_all_named(job: Runner) -> None:
 
 def test_a_missing_channel_is_named(job: Runner, drawn: Mapping[str, Path]) -> None:
     """A job without a validation channel says so, and what to do."""
-    assert_is_told(job({"train": drawn["train"]}), "channel validation is missing", "Give the job a validation channel")
+    assert_is_told(job({"train": drawn["train"]}), "Channel validation is missing", "Give the job a validation channel")
 
 
 def test_an_empty_file_is_named(job: Runner, drawn: Mapping[str, Path], tmp_path: Path) -> None:

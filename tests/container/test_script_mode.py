@@ -101,7 +101,7 @@ def test_a_failing_script_fails_the_job_with_its_last_words(estimator: Callable[
     with pytest.raises(RuntimeError, match="exited with code: 2"):
         estimator(script).fit()
     failure = member(tmp_path / "output" / "output.tar.gz", "failure")
-    assert failure.startswith("ClientError: the script failed with exit code 7")
+    assert failure.startswith("ClientError: The script failed with exit code 7")
     assert "chatter 999 the oven is cold." in failure
     assert "chatter 0" not in failure
 
@@ -164,4 +164,4 @@ def test_a_script_that_does_not_heed_the_stop_is_told_of_it(
         exit_code, took = container.stop(60)
     assert exit_code == 2
     assert took < SCRIPT_STOP_SECONDS
-    assert "did not end in good order upon SIGTERM" in (tmp_path / "ml" / "output" / "failure").read_text()
+    assert "did not exit cleanly on SIGTERM" in (tmp_path / "ml" / "output" / "failure").read_text()

@@ -68,5 +68,5 @@ def test_float16_without_a_gpu(host: Host, start_job: Start, small_job: Path) ->
     """What only a GPU can do is refused before the pictures are looked at."""
     with start_job(small_job, {**HYPERPARAMETERS, "precision_dtype": "float16"}, **host("")) as job:
         assert job.wait() == 2, job.log
-    assert job.failure.startswith("ClientError: hyperparameter precision_dtype is float16. this job runs on a CPU")
+    assert job.failure.startswith("ClientError: Hyperparameter precision_dtype is float16. This job runs on a CPU")
     assert "training and" not in job.log

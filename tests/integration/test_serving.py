@@ -150,7 +150,7 @@ def test_batch_transform_and_stop(trained: Any, tmp_path: Path, start_server: St
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
-        ({}, "ClientError: {base}/model holds no model. found: nothing; expected: "),
+        ({}, "ClientError: {base}/model holds no model. Found: nothing. Expected: "),
         (
             {"SAGEMAKER_MODEL_SERVER_WORKERS": "0", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "soon"},
             "ClientError: 2 faults. (1) SAGEMAKER_MODEL_SERVER_WORKERS is '0'",

@@ -157,7 +157,7 @@ class TestFailure:
         """Typos and missing channels end a job with 2 within seconds."""
         with start_job(tmp_path, {"epochs": "3", "learning_rat": "0.1"}) as job:
             assert job.wait() == 2
-        assert job.failure == "ClientError: hyperparameter learning_rat is unknown. Did you mean learning_rate?."
+        assert job.failure == "ClientError: Hyperparameter learning_rat is unknown. Did you mean learning_rate?"
         assert job.failure in job.log
         assert "Traceback" not in job.log
 
@@ -165,8 +165,8 @@ class TestFailure:
         """Both missing channels are named at once."""
         with start_job(tmp_path, {}) as job:
             assert job.wait() == 2
-        assert "channel train is missing" in job.failure
-        assert "channel validation is missing" in job.failure
+        assert "Channel train is missing" in job.failure
+        assert "Channel validation is missing" in job.failure
 
     def test_fault_of_ours(self, small_job: Path, start_job: StartJob) -> None:
         """A model directory that cannot be written ends a job with 1, with the traceback in the log only."""

@@ -165,14 +165,14 @@ def test_foreign_directory(tmp_path: Path, files: list[str]) -> None:
     with pytest.raises(ClientError) as caught:
         artifact.load(directory)
     assert caught.value.what == f"{directory} holds no model"
-    assert f"found: {', '.join(sorted(files)) or 'nothing'};" in caught.value.why
+    assert f"Found: {', '.join(sorted(files)) or 'nothing'}." in caught.value.why
     for name in ("image-classification-", ".params", "image-classification-symbol.json", "sagemaker-gluoncv.json"):
-        assert name in caught.value.why.split("expected: ")[1]
+        assert name in caught.value.why.split("Expected: ")[1]
 
 
 def test_directory_that_is_missing(tmp_path: Path) -> None:
     """No directory is as good as an empty one."""
-    with pytest.raises(ClientError, match="found: nothing"):
+    with pytest.raises(ClientError, match="Found: nothing"):
         artifact.load(tmp_path / "model")
 
 
@@ -182,7 +182,7 @@ def test_other_format_version(tmp_path: Path, version: Any) -> None:
     save(tmp_path, 1)
     path = tmp_path / "sagemaker-gluoncv.json"
     path.write_text(json.dumps({"format_version": version, "something": "new"}))
-    with pytest.raises(ClientError, match=rf"its format_version is {version}, this image reads 1\."):
+    with pytest.raises(ClientError, match=rf"Its format_version is {version}, and this image reads 1\."):
         artifact.load(tmp_path)
 
 

@@ -43,7 +43,9 @@ def _choice(default: str | None, choices: tuple[str, ...], typo: str, **beside: 
 
 
 TABLE = {
-    "num_classes": Row(None, {"1": 1, "257": 257, "4.0": 4, " 4 ": 4, "1e3": 1000}, (*_NO_WHOLE, "1000001"), "num_class"),
+    "num_classes": Row(
+        None, {"1": 1, "257": 257, "4.0": 4, " 4 ": 4, "1e3": 1000}, (*_NO_WHOLE, "1000001"), "num_class"
+    ),
     "num_training_samples": Row(None, {"1": 1, "15420": 15420}, _NO_WHOLE, "num_training_sample"),
     "num_layers": Row(
         18,

@@ -12,6 +12,8 @@ from .labels import FORMATS, MULTI_HOT
 FILE, FAST_FILE, PIPE = "File", "FastFile", "Pipe"
 RECORDIO = "application/x-recordio"
 TRAIN, VALIDATION, LST = "train", "validation", "_lst"
+# An earlier model to start from.
+MODEL = "model"
 
 
 @dataclass(frozen=True)

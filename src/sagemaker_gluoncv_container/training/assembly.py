@@ -14,7 +14,7 @@ from ..data.samples import Channel, Listed
 from ..ending import Ends, never
 from ..errors import ClientError
 from .channels import Channels
-from .hyperparameters import Hyperparameters
+from .hyperparameters import Counted
 from .learning.events import EventLog
 from .learning.loop import Loop
 from .learning.targets import Targets, balanced, count_labels, positive_weights
@@ -33,7 +33,7 @@ def choose_contexts() -> list[mx.Context]:
 
 def loop(
     paths: contract.Paths,
-    hyperparameters: Hyperparameters,
+    hyperparameters: Counted,
     channels: Channels,
     progress: Progress,
     threads: int,
@@ -42,7 +42,7 @@ def loop(
     events: EventLog | None = None,
     ends: Ends = never,
 ) -> Loop:
-    """Return the loop of a job, at its beginning or, with the `state` of a checkpoint, where that was written.
+    """Return the loop of a job: at its beginning or, with the `state` of a checkpoint, where that was written.
 
     `threads` decode pictures. Raises ClientError.
     """
@@ -62,7 +62,7 @@ def loop(
     return Loop(hp, optimization, train, validation, targets, kept, progress, checkpoints, events, ends)
 
 
-def _batches(hp: Hyperparameters, channels: Channels, progress: Progress, threads: int) -> tuple[Batches, Batches]:
+def _batches(hp: Counted, channels: Channels, progress: Progress, threads: int) -> tuple[Batches, Batches]:
     preprocessing, augmentation = hp.preprocessing, hp.augmentation_type
     skipped = SkippedPictures(hp.max_bad_fraction)
     skipped.reasons.update(progress.skipped)
@@ -80,14 +80,14 @@ def _batches(hp: Hyperparameters, channels: Channels, progress: Progress, thread
     return of(channels.train, train_view, True), of(channels.validation, validation_view, False)
 
 
-def _weights(hp: Hyperparameters, train: Channel) -> tuple[Floats | None, Floats | None]:
+def _weights(hp: Counted, train: Channel) -> tuple[Floats | None, Floats | None]:
     """Return the weights of the classes and of present labels, each None if not asked for."""
     positives = hp.multi_label and hp.use_weighted_loss
     if not hp.class_weights and not positives:
         return None, None
     if not isinstance(train, Listed):
         name = "use_weighted_loss" if positives else "class_weights"
-        why = "the weights come from counting the labels, and a pipe cannot be looked into beforehand"
-        raise ClientError(f"hyperparameter {name} is set for a train channel in Pipe mode", why, "Use File mode")
-    counts = count_labels((sample.labels for sample in train.samples), hp.num_classes or 1, hp.multi_label)
+        why = "The weights come from counting the labels, and a pipe can be read only once"
+        raise ClientError(f"Hyperparameter {name} is set for a train channel in Pipe mode", why, "Use File mode")
+    counts = count_labels((sample.labels for sample in train.samples), hp.num_classes, hp.multi_label)
     return (None, positive_weights(counts, len(train))) if positives else (balanced(counts), None)

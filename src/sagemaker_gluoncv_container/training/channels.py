@@ -9,16 +9,16 @@ from typing import Any
 from .. import formats
 from ..contract import Paths
 from ..data import channel_config, checks, listing
-from ..data import classes as classes_
 from ..data.channel_config import FAST_FILE, LST, PIPE, RECORDIO, TRAIN, VALIDATION, ChannelConfig
 from ..data.checks import Finding, Group
+from ..data.classes import read as read_classes
 from ..data.labels import CLASS_ID, Labelling
 from ..data.pipe import Pipe
 from ..data.samples import Channel, Listed
 from ..ending import Ends, never
 from ..errors import ClientError
-from .census import Found, with_counts
-from .hyperparameters import Hyperparameters
+from .census import Found, counted
+from .hyperparameters import Counted, Hyperparameters
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +37,11 @@ class Channels:
     duplicates: list[tuple[str, str]] | None = None
 
 
-def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> tuple[Channels, Hyperparameters]:
-    """Return the job's channels, and the hyperparameters with what was inferred from them.
+def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> tuple[Channels, Counted]:
+    """Return the job's channels, and the hyperparameters with what was counted in them.
 
-    A pipe that is silent asks `ends` whether to wait on. Raises ClientError that names every fault of every channel.
+    While a pipe is silent, `ends` is asked whether to wait on.
+    Raises ClientError that names every fault of every channel.
     """
     faults: list[ClientError] = []
     given = paths.read_config("inputdataconfig")
@@ -49,20 +50,19 @@ def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> 
     found, classes = _look(paths, configs, hyperparameters, faults)
     if faults:
         raise ClientError.of(faults)
-    hyperparameters = with_counts(found, classes, hyperparameters)
-    num_classes = hyperparameters.num_classes or 0
+    settled = counted(found, classes, hyperparameters)
     channels = {
-        name: _listed(found[name], num_classes) if name in found else _pipe(paths, configs[name], hyperparameters, ends)
+        name: _listed(found[name], settled.num_classes) if name in found else _pipe(paths, configs[name], settled, ends)
         for name in (TRAIN, VALIDATION)
     }
-    duplicates = _check(channels, classes or tuple(map(str, range(num_classes))), hyperparameters.multi_label)
-    return Channels(channels[TRAIN], channels[VALIDATION], classes, duplicates), hyperparameters
+    duplicates = _check(channels, classes or tuple(map(str, range(settled.num_classes))), settled.multi_label)
+    return Channels(channels[TRAIN], channels[VALIDATION], classes, duplicates), settled
 
 
 def _check(channels: Mapping[str, Channel], classes: Sequence[str], multi_label: bool) -> list[tuple[str, str]] | None:
     """Log what is odd about the channels; return (name in train, name in validation) of equal pictures, if known.
 
-    In FastFile mode to look at the pictures would be to fetch them, and a pipe can be looked at once only.
+    In FastFile mode looking at the pictures would fetch them, and a pipe can be read only once.
     """
     listed = {name: channel for name, channel in channels.items() if isinstance(channel, Listed)}
     _warn(checks.of_labels({name: channel.samples for name, channel in listed.items()}, classes, multi_label))
@@ -71,7 +71,7 @@ def _check(channels: Mapping[str, Channel], classes: Sequence[str], multi_label:
     _warn(findings)
     if groups is None:
         logger.info(
-            "Equal pictures were not looked for, which takes long here: `sagemaker-gluoncv prepare --check` does"
+            "Equal pictures were not looked for, because that takes long here: `sagemaker-gluoncv prepare --check` does"
         )
     return _in_both(groups) if groups is not None and len(local) == len(channels) else None
 
@@ -105,7 +105,7 @@ def in_folder(folder: Path, num_classes: int, classes: tuple[str, ...] = (), mul
     try:
         return _listed(found, num_classes)
     except ValueError as error:
-        raise ClientError(f"channel {folder} has a label that the model does not know", str(error)) from error
+        raise ClientError(f"Channel {folder} has a label that the model does not know", f"It is {error}") from error
 
 
 def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) -> dict[str, ChannelConfig]:
@@ -117,12 +117,12 @@ def _configs(paths: Paths, given: Mapping[str, Any], faults: list[ClientError]) 
         if of.mode == PIPE or of.content_type == RECORDIO:
             how = f"is in {of.mode} mode" if of.mode == PIPE else f"has content type {of.content_type}"
             do = f"Leave out {name}, or give {of.name} as files with content type application/x-image"
-            faults.append(ClientError(f"channel {of.name} {how} and has a list, {name}", "a list is of files", do))
+            faults.append(ClientError(f"Channel {of.name} {how} and has a list, {name}", "A list names files", do))
     if len(lists) == 1:
         missing = ({TRAIN + LST, VALIDATION + LST} - set(lists)).pop()
         if configs[missing.removesuffix(LST)].content_type in formats.ALL_CONTENT_TYPES:
             do = f"Give the job a {missing} channel too"
-            faults.append(ClientError(f"channel {missing} is missing", f"there is a {lists[0]}", do))
+            faults.append(ClientError(f"Channel {missing} is missing", f"There is a {lists[0]}", do))
     return configs
 
 
@@ -132,8 +132,8 @@ def _unknowable(configs: Mapping[str, ChannelConfig], hyperparameters: Hyperpara
     needed = ["num_classes"] * bool(piped) + ["num_training_samples"] * (TRAIN in piped)
     return [
         ClientError(
-            f"hyperparameter {name} is not given",
-            f"it cannot be inferred from a channel in Pipe mode ({', '.join(piped)})",
+            f"Hyperparameter {name} is not given",
+            f"It cannot be counted in a channel in Pipe mode ({', '.join(piped)})",
             f"Set {name}, or use File or FastFile mode",
         )
         for name in needed
@@ -154,7 +154,7 @@ def _look(
     for name in (TRAIN, VALIDATION):
         try:
             if name == TRAIN:
-                classes = classes_.read(paths.channel(TRAIN))
+                classes = read_classes(paths.channel(TRAIN))
             if configs[name].mode == PIPE:
                 continue
             _folder(paths, name)
@@ -172,7 +172,7 @@ def _labelling(config: ChannelConfig, hyperparameters: Hyperparameters) -> Label
 def _folder(paths: Paths, name: str) -> Path:
     folder = paths.channel(name)
     if not folder.is_dir():
-        raise ClientError(f"channel {name} is missing", f"there is no {folder}", f"Give the job a {name} channel")
+        raise ClientError(f"Channel {name} is missing", f"There is no {folder}", f"Give the job a {name} channel")
     return folder
 
 
@@ -205,14 +205,14 @@ def _listed(found: Found, num_classes: int) -> Listed:
     return Listed(samples, local=found.config.mode != FAST_FILE)
 
 
-def _pipe(paths: Paths, config: ChannelConfig, hyperparameters: Hyperparameters, ends: Ends) -> Pipe:
+def _pipe(paths: Paths, config: ChannelConfig, hyperparameters: Counted, ends: Ends) -> Pipe:
     name = config.name
     return Pipe(
         lambda number: paths.channel(f"{name}_{number}"),
         name,
         _labelling(config, hyperparameters),
-        hyperparameters.num_classes or 0,
-        (hyperparameters.num_training_samples or 0) if name == TRAIN and not config.sharded else 0,
+        hyperparameters.num_classes,
+        hyperparameters.num_training_samples if name == TRAIN and not config.sharded else 0,
         config.wrapped,
         ends,
     )

@@ -16,14 +16,15 @@ from typing import Any
 
 from .. import contract, devices, machine
 from ..arrays import Arrays
+from ..data.channel_config import MODEL
 from ..data.samples import Channel, Listed
 from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
 from ..hosts import Hosts
-from . import channels as channels_
 from . import script
 from .channels import Channels
-from .hyperparameters import Hyperparameters
+from .channels import read as read_channels
+from .hyperparameters import Counted, Hyperparameters
 from .learning.events import EventLog
 from .results.checkpoint import Checkpoints, Progress
 
@@ -34,7 +35,7 @@ _MAY_CHANGE = ("max_seconds", "tensorboard", "kv_store", "max_bad_fraction")
 
 
 def main() -> int:
-    """Run the job and return its exit code: 0, 2 if the user can mend what is wrong, else 1."""
+    """Run the job and return its exit code: 0, 2 if the user can fix what is wrong, else 1."""
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s %(levelname)s] %(message)s", stream=sys.stdout)
     stop = threading.Event()
 
@@ -48,7 +49,8 @@ def main() -> int:
         given = paths.read_config("hyperparameters")
         if contract.names_a_program(given):
             return script.run(paths, stop)
-        run(paths, Hyperparameters.from_strings(given), stop)
+        earlier_model = paths.channel(MODEL).is_dir()
+        run(paths, Hyperparameters.from_strings(given, earlier_model), stop)
     except ClientError as error:
         return _fail(paths, f"ClientError: {error}", ClientError.exit_code)
     except Exception as error:
@@ -70,7 +72,7 @@ def _fail(paths: contract.Paths, message: str, exit_code: int) -> int:
 def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading.Event) -> None:
     """Train; leave the best epoch's model in the model directory, and the report in the output directory.
 
-    Raises ClientError for what the user can mend.
+    Raises ClientError for what the user can fix.
     """
     limit = TimeLimit(hyperparameters.max_seconds)
 
@@ -79,30 +81,28 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
 
     _check_hosts(paths)
     _check_devices(hyperparameters)
-    channels, hyperparameters = channels_.read(paths, hyperparameters, ends)
+    channels, counted = read_channels(paths, hyperparameters, ends)
     logger.info("%d training and %d validation pictures", len(channels.train), len(channels.validation))
-    logger.info("%s", hyperparameters)
+    logger.info("%s", counted)
     folder = paths.checkpoints
-    checkpoints = Checkpoints(folder, _identity(hyperparameters, channels)) if folder else None
+    checkpoints = Checkpoints(folder, _identity(counted, channels)) if folder else None
     progress, state = _start(checkpoints)
     threads = max(1, math.floor(machine.cpu_count()))
     contract.set_compute_threads(threads)
-    # The pictures of a job are all of one size: what is tried out once pays in every batch.
+    # All pictures of a job are of one size: what is tried out once pays off in every batch.
     contract.set_gpu_defaults(1)
 
     # MXNet reads its environment when it is imported, so not before this line.
     from . import assembly
     from .results import outcome, quantizing
 
-    with _events(paths, hyperparameters) as events:
-        loop = assembly.loop(
-            paths, hyperparameters, channels, progress, threads, checkpoints, state, events=events, ends=ends
-        )
+    with _events(paths, counted) as events:
+        loop = assembly.loop(paths, counted, channels, progress, threads, checkpoints, state, events=events, ends=ends)
         loop.fit()
     if loop.kept.answers:
-        seed, skipped = hyperparameters.seed, loop.train.skipped.reasons
+        seed, skipped = counted.seed, loop.train.skipped.reasons
         quantizing.quantize(paths.model, channels.train, channels.validation, threads, seed, ends, skipped)
-    outcome.write_report(paths.output_data, hyperparameters, channels, progress, loop.kept, loop.train.skipped)
+    outcome.write_report(paths.output_data, counted, channels, progress, loop.kept, loop.train.skipped)
 
 
 def _check_hosts(paths: contract.Paths) -> None:
@@ -116,14 +116,14 @@ def _check_devices(hyperparameters: Hyperparameters) -> None:
     devices.check()
     if hyperparameters.precision_dtype == "float16" and not devices.gpus():
         raise ClientError(
-            "hyperparameter precision_dtype is float16",
-            "this job runs on a CPU, for which MXNet has no training in float16",
+            "Hyperparameter precision_dtype is float16",
+            "This job runs on a CPU, where MXNet cannot train in float16",
             "Leave it out, or choose an instance type with a GPU and the GPU image",
         )
 
 
 def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
-    """Return where the job is, and the state of the net and the optimizer there; None at the very beginning."""
+    """Return how far the job is, and the state of the net and the optimizer there; None at the very beginning."""
     found = checkpoints.newest() if checkpoints else None
     if found:
         progress, state = found
@@ -132,7 +132,7 @@ def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
     return Progress(), None
 
 
-def _identity(hyperparameters: Hyperparameters, channels: Channels) -> dict[str, Any]:
+def _identity(hyperparameters: Counted, channels: Channels) -> dict[str, Any]:
     """Return what must not change between the start of a job and a restart."""
     values = {name: value for name, value in asdict(hyperparameters).items() if name not in _MAY_CHANGE}
     return {
@@ -143,7 +143,7 @@ def _identity(hyperparameters: Hyperparameters, channels: Channels) -> dict[str,
 
 
 def _digest(channel: Channel) -> str:
-    """Return what a channel holds in a few letters: the names and labels of its pictures, as far as they are known."""
+    """Return a short text that changes with the names and labels of a channel's pictures, as far as they are known."""
     if not isinstance(channel, Listed):
         return f"a pipe of {len(channel)} pictures"
     digest = hashlib.sha256()

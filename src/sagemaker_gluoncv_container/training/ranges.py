@@ -48,7 +48,7 @@ def number(low: float, high: float, log_scale: bool = False) -> Range:
             raise ValueError
         return value
 
-    return Range(parse, f"a number from {low:g} to {high:g}", low, high, log_scale=log_scale)
+    return Range(parse, f"a number from {low} to {high}", low, high, log_scale=log_scale)
 
 
 def choice(*values: str) -> Range:

@@ -1,7 +1,7 @@
 """Runs a user's own script (`entry_point` in the SDK) through AWS's sagemaker-training toolkit.
 
-The toolkit never forwards SIGTERM and keeps stderr out of the failure file. So it runs as our child: what it started
-gets the signal, it stays to report how that ended, and the end of the script's stderr goes into the failure file.
+The toolkit never forwards SIGTERM and keeps stderr out of the failure file. So it runs as our child. We send the signal
+to what it has started, let it report how that ended, and add the end of the script's stderr to the failure file.
 """
 
 import contextlib
@@ -20,19 +20,19 @@ import psutil
 from ..contract import Paths, child_environment
 from ..errors import ClientError
 
-# The toolkit's own log goes to stdout, so that stderr is the script's alone.
+# The toolkit's own log goes to stdout, so stderr is only the script's.
 _TOOLKIT = "import sys; sys.stderr = sys.stdout; from sagemaker_training.cli.train import main; main()"
 _TAIL_LINES = 20
 _TAIL_CHARACTERS = 800
 # How the toolkit's failure file begins when what it ran has failed.
 _COMMAND_FAILED = re.compile(r"\w+:\nExitCode (-?\d+)\n")
-# And how when the toolkit itself has, say at fetching the script; a traceback follows.
+# And how it begins when the toolkit itself has failed, for example to fetch the script. A traceback follows.
 _TOOLKIT_FAILED = "Framework Error"
 _SHELLS = ("sh", "dash", "bash")
 
 
 def run(paths: Paths, stop: threading.Event) -> int:
-    """Run the user's script to its end; one that is to `stop` gets SIGTERM, as when the signal comes to us.
+    """Run the user's script to its end. If the job is to `stop`, the script gets SIGTERM.
 
     Raises ClientError, with the end of the script's stderr, if it fails.
     """
@@ -44,7 +44,7 @@ def run(paths: Paths, stop: threading.Event) -> int:
             _terminate(toolkit.pid)
 
     signal.signal(signal.SIGTERM, on_sigterm)
-    # The toolkit ends with 0 whatever happened if it cannot write there, but says `success` only where it is due.
+    # The toolkit exits with 0 if it cannot write there, whatever happened. It writes `success` only after a success.
     paths.failure.parent.mkdir(parents=True, exist_ok=True)
     success = paths.failure.with_name("success")
     success.unlink(missing_ok=True)
@@ -59,7 +59,7 @@ def run(paths: Paths, stop: threading.Event) -> int:
         _terminate(toolkit.pid)
     assert toolkit.stderr is not None
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
-    # In a thread: a process that the script leaves behind may hold the pipe open for ever.
+    # In a thread: a process that the script leaves behind may keep the pipe open forever.
     reader = threading.Thread(target=_copy, args=(toolkit.stderr, tail), daemon=True)
     reader.start()
     code = toolkit.wait()
@@ -76,41 +76,41 @@ def _copy(stream: IO[str], tail: deque[str]) -> None:
 
 
 def _failure(written: Path, tail: str, stopped: bool) -> ClientError:
-    """Return why the script failed: a reason that it wrote itself, else the end of its stderr."""
+    """Return why the script failed: the reason that it wrote itself, else the end of its stderr."""
     reason = written.read_text(errors="replace") if written.is_file() else ""
     failed = _COMMAND_FAILED.match(reason)
     if stopped:
-        what = "the job was stopped, and the script did not end in good order upon SIGTERM"
+        what = "The job was stopped, and the script did not exit cleanly on SIGTERM"
     elif failed:
         code = int(failed[1])
         what = (
-            f"the script failed with exit code {code}" if code > 0 else f"{signal.Signals(-code).name} ended the script"
+            f"The script failed with exit code {code}" if code > 0 else f"{signal.Signals(-code).name} ended the script"
         )
     elif reason.startswith(_TOOLKIT_FAILED):
-        what, tail = "the script could not be run", reason
+        what, tail = "The script could not be run", reason
     elif reason:
-        return ClientError("the script failed", reason)
+        return ClientError("The script failed", reason)
     else:
-        what = "the script did not run to its end"
+        what = "The script did not run to its end"
     return ClientError(what, " ".join(tail.split())[-_TAIL_CHARACTERS:], "See the log for all of it")
 
 
 def _terminate(toolkit: int) -> None:
-    """Ask what the toolkit runs to end, or the toolkit itself if nothing runs yet."""
+    """Send SIGTERM to what the toolkit runs, or to the toolkit itself if nothing runs yet."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(toolkit)
         for each in list(_started(process)) or [process]:
-            # One may have ended because another did.
+            # It may have ended because another did.
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.terminate()
 
 
 def _started(process: psutil.Process) -> Iterator[psutil.Process]:
-    """Yield what is to get the signal: the children of a process, but in place of a shell what it runs.
+    """Yield what is to get the signal: the children of a process, and instead of a shell what the shell runs.
 
-    A shell passes nothing on, and would die under a script that still has to end in good order, unless it has a trap.
-    A script's own workers are its own affair: it may need them to end. Nor is the toolkit's copy of itself, which
-    uploads intermediate output, to be disturbed.
+    A shell without a trap passes no signal on, and would die before the script has ended. A script's own workers get
+    no signal, because the script may need them to end cleanly. Nor does the toolkit's copy of itself, which uploads
+    intermediate output.
     """
     for child in process.children():
         with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):

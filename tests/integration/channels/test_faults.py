@@ -41,8 +41,8 @@ def test_both_channels_missing(job: Any) -> None:
     """Each missing channel is named."""
     message = _message(job)
     assert "2 faults" in message
-    assert "channel train is missing" in message
-    assert "channel validation is missing" in message
+    assert "Channel train is missing" in message
+    assert "Channel validation is missing" in message
 
 
 def test_a_pipe_cannot_be_counted(job: Any, draw_pictures: Any) -> None:
@@ -50,9 +50,9 @@ def test_a_pipe_cannot_be_counted(job: Any, draw_pictures: Any) -> None:
     job.configure("train", TrainingInputMode="Pipe")
     message = _message(job)
     assert "3 faults" in message
-    assert "num_classes is not given. it cannot be inferred from a channel in Pipe mode (train)" in message
+    assert "num_classes is not given. It cannot be counted in a channel in Pipe mode (train)" in message
     assert "num_training_samples is not given" in message
-    assert "channel validation is missing" in message
+    assert "Channel validation is missing" in message
     job.write_rec("validation", draw_pictures(4))
     assert "num_classes" not in _message(job, num_classes=4)
 
@@ -85,7 +85,7 @@ def test_a_list_of_records(whole: Any) -> None:
     """A list makes no sense beside .rec files."""
     whole.configure("train", ContentType="application/x-recordio")
     whole.configure("train_lst", ContentType="application/x-image")
-    assert "channel train has content type application/x-recordio and has a list, train_lst" in _message(whole)
+    assert "Channel train has content type application/x-recordio and has a list, train_lst" in _message(whole)
 
 
 def test_one_list_of_two(job: Any, draw_pictures: Any) -> None:
@@ -93,7 +93,7 @@ def test_one_list_of_two(job: Any, draw_pictures: Any) -> None:
     job.write_list("train", draw_pictures(8))
     for name in ("train", "validation"):
         job.configure(name, ContentType="application/x-image")
-    assert "channel validation_lst is missing. there is a train_lst" in _message(job)
+    assert "Channel validation_lst is missing. There is a train_lst" in _message(job)
 
 
 def test_an_empty_rec_says_so(whole: Any) -> None:
@@ -172,7 +172,7 @@ def test_no_label(whole: Any, labels: tuple[float, ...]) -> None:
     """What is no class id is refused, and the record is named."""
     with Writer(whole.paths.channel("train") / "z.rec") as writer:
         writer.write(labels, b"")
-    assert "channel train has labels that are not one whole number from 0. 1 of them: train/z.rec record 0" in _message(
+    assert "Channel train has labels that are not one whole number from 0. 1 of them: train/z.rec record 0" in _message(
         whole
     )
 
@@ -186,7 +186,7 @@ def test_no_multi_hot_vector(job: Any, labels: tuple[float, ...]) -> None:
             writer.write(labels, b"")
     message = _message(job, multi_label=True)
     assert "2 faults" in message
-    assert "channel train has labels that are not a vector of 0 and 1" in message
+    assert "Channel train has labels that are not a vector of 0 and 1" in message
     assert "label-format=class-id" in message
 
 

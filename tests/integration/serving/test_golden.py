@@ -284,7 +284,7 @@ def test_an_unknown_model_directory(tmp_path: Path) -> None:
     ended = serve(tmp_path)
     assert ended.returncode == 2
     message = json.loads(ended.stdout)["message"]
-    assert "found: weights.pt" in message
+    assert "Found: weights.pt" in message
     for expected in ("image-classification-symbol.json", "image-classification-NNNN.params", "model-symbol.json"):
         assert expected in message
 

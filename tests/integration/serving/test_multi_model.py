@@ -151,7 +151,7 @@ def test_a_directory_without_a_model(server: Server, tmp_path: Path) -> None:
     """A directory that holds no model is a 500 that says what was found and expected; the server goes on."""
     reply = load(server, "none", tmp_path)
     assert reply.status == 500
-    assert "found: nothing; expected:" in reply.json["error"]
+    assert "Found: nothing. Expected:" in reply.json["error"]
     assert server.ping() == 200
 
 

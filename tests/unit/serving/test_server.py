@@ -11,7 +11,7 @@ from sagemaker_gluoncv_container.serving import server
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({}, "ClientError: {base}/model holds no model. found: nothing; expected: "),
+        ({}, "ClientError: {base}/model holds no model. Found: nothing. Expected: "),
         (
             {"SAGEMAKER_BIND_TO_PORT": "x"},
             "ClientError: SAGEMAKER_BIND_TO_PORT is 'x'. It must be a whole number from 1 to 65535",

@@ -10,7 +10,7 @@ import pytest
 from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.training import channels
-from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
+from sagemaker_gluoncv_container.training.hyperparameters import Counted, Hyperparameters
 
 WriteChannel = Callable[..., None]
 
@@ -95,7 +95,7 @@ def test_missing_channel(paths: Paths) -> None:
     folder = paths.channel("validation")
     folder.rename(paths.channel("test"))
     assert str(fault(paths)) == (
-        f"channel validation is missing. there is no {folder}. Give the job a validation channel."
+        f"Channel validation is missing. There is no {folder}. Give the job a validation channel."
     )
 
 
@@ -162,37 +162,36 @@ def test_other_hyperparameters_stay(paths: Paths) -> None:
     """Nothing but the two counts is changed."""
     given = Hyperparameters(epochs=3, top_k=2, learning_rate=0.5)
     _, found = channels.read(paths, given)
-    assert found == Hyperparameters(epochs=3, top_k=2, learning_rate=0.5, num_classes=3, num_training_samples=5)
+    assert found == Counted(epochs=3, top_k=2, learning_rate=0.5, num_classes=3, num_training_samples=5)
 
 
 def test_too_few_classes(paths: Paths, write_channel: WriteChannel) -> None:
     """A label that does not fit is named with its record, and the number that would do."""
     write_channel(paths.channel("validation"), [1, 0])
     assert str(fault(paths, num_classes=2)) == (
-        "hyperparameter num_classes is 2. channel train has labels that are out of range, which is 0 to 1, 1 of them: "
-        "train/pictures.rec record 2 is labelled 2. Set num_classes to 3, or mend the labels."
+        "Hyperparameter num_classes is 2. Channel train has labels that are out of range, which is 0 to 1, 1 of them: "
+        "train/pictures.rec record 2 is labelled 2. Set num_classes to 3, or fix the labels."
     )
 
 
-def test_wrong_number_of_samples(paths: Paths) -> None:
-    """A number of pictures that is not theirs is refused with the right one."""
-    assert str(fault(paths, num_training_samples=6)) == (
-        "hyperparameter num_training_samples is 6. the train channel holds 5 pictures. "
-        "Set it to 5, or leave it out: it is counted."
-    )
+def test_another_number_of_samples(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
+    """A number of pictures that is not theirs is a warning, as with the built-in; the right one is used."""
+    _, found = channels.read(paths, Hyperparameters(num_training_samples=6))
+    assert found.num_training_samples == 5
+    assert "num_training_samples is 6, but the train channel holds 5 pictures: using 5" in caplog.text
 
 
 def test_top_k_of_inferred_classes(paths: Paths) -> None:
     """top_k is checked against the number of classes that was inferred."""
-    assert str(fault(paths, top_k=3)) == ("hyperparameter top_k is 3. it must be less than the number of classes, 3.")
+    assert str(fault(paths, top_k=3)) == ("Hyperparameter top_k is 3. It must be less than the number of classes, 3.")
 
 
 def test_faults_of_counts_come_together(paths: Paths) -> None:
     """What the data says against the hyperparameters is said at once."""
     (paths.channel("train") / "classes.json").write_text('["a", "b", "c"]')
     message = str(fault(paths, num_classes=2, num_training_samples=7, top_k=4))
-    assert message.startswith("5 faults.")
-    for part in ("channel train has labels", "channel validation has labels", "3 names", "samples is 7", "top_k is 4"):
+    assert message.startswith("4 faults.")
+    for part in ("Channel train has labels", "Channel validation has labels", "3 names", "top_k is 4"):
         assert part in message
 
 
@@ -211,9 +210,9 @@ def test_label_that_is_no_class(paths: Paths, write_channel: WriteChannel, label
     """Labels are whole numbers from 0, one for each picture; another is shown with its record."""
     write_channel(paths.channel("validation"), [(0.0,), label if isinstance(label, tuple) else (label,)])
     assert str(fault(paths)) == (
-        "channel validation has labels that are not one whole number from 0. "
+        "Channel validation has labels that are not one whole number from 0. "
         f"1 of them: validation/pictures.rec record 1 is labelled {shown}. "
-        "Label the classes 0, 1, 2 ...; if pictures have several labels, set multi_label."
+        "Label the classes 0, 1, 2 and so on. If pictures have several labels, set multi_label."
     )
 
 
@@ -234,7 +233,7 @@ def test_class_names(paths: Paths) -> None:
         ('{"0": "cat"}', 'classes.json is no list of names. it must be like ["bird", "car"]'),
         ("[1, 2, 3]", "classes.json is no list of names"),
         ("null", "classes.json is no list of names"),
-        ('["a", "b"]', "num_classes is 3. there are 2 names of classes: a, b. Make them agree"),
+        ('["a", "b"]', "num_classes is 3. There are 2 names of classes: a, b. Make them agree"),
     ],
 )
 def test_wrong_class_names(paths: Paths, content: str, message: str) -> None:
@@ -247,5 +246,6 @@ def test_names_and_num_classes_disagree(paths: Paths) -> None:
     """Names for another number of classes than was asked for are refused."""
     (paths.channel("train") / "classes.json").write_text('["a", "b", "c"]')
     assert (
-        str(fault(paths, num_classes=4)) == "num_classes is 4. there are 3 names of classes: a, b, c. Make them agree."
+        str(fault(paths, num_classes=4))
+        == "Hyperparameter num_classes is 4. There are 3 names of classes: a, b, c. Make them agree."
     )

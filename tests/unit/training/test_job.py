@@ -37,7 +37,7 @@ def test_fault_of_the_user(paths: Paths, caplog: pytest.LogCaptureFixture) -> No
     give(paths, epochs="0", epoch="3")
     assert job.main() == 2
     failure = paths.failure.read_text()
-    assert failure.startswith("ClientError: 2 faults. (1) hyperparameter epochs is '0'. ")
+    assert failure.startswith("ClientError: 2 faults. (1) Hyperparameter epochs is '0'. ")
     assert caplog.messages == [failure]
 
 
@@ -55,7 +55,7 @@ def test_failure_that_cannot_be_written(paths: Paths, caplog: pytest.LogCaptureF
     """Without a failure file there is still the exit code, and the log."""
     paths.failure.mkdir(parents=True)
     assert job.main() == 2
-    assert caplog.messages[0].startswith("ClientError: 2 faults. (1) channel train is missing.")
+    assert caplog.messages[0].startswith("ClientError: 2 faults. (1) Channel train is missing.")
     assert caplog.messages[1].startswith(f"The reason could not be written to {paths.failure}: ")
 
 
@@ -65,7 +65,7 @@ def test_long_failure(paths: Paths) -> None:
     assert job.main() == 2
     failure = paths.failure.read_text()
     assert len(failure) == 1024
-    assert failure.startswith("ClientError: 100 faults. (1) hyperparameter unknown_0 is unknown.")
+    assert failure.startswith("ClientError: 100 faults. (1) Hyperparameter unknown_0 is unknown.")
 
 
 def test_stop_before_the_first_batch(

@@ -61,7 +61,8 @@ class Run:
         (package / "train.py").write_text(TOOLKIT)
         (base / name).write_text(textwrap.dedent(text).lstrip())
         (base / name).chmod(0o755)
-        variables = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": str(base / "lib")}
+        folders = [str(base / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": os.pathsep.join(folders)}
         command = [
             sys.executable,
             "-c",
@@ -127,7 +128,7 @@ script.run = stopped
 """
     run = start("import time; time.sleep(600)", first=signalled)
     assert run.wait() == 2, run.log
-    assert "the job was stopped" in run.failure
+    assert "The job was stopped" in run.failure
 
 
 def test_success(start: Start) -> None:
@@ -151,7 +152,7 @@ def test_failure_has_the_end_of_stderr(start: Start) -> None:
     """A script that fails ends the job with 2, and its last words, not the toolkit's, are the reason."""
     run = start("import sys; print('x' * 5000, file=sys.stderr); sys.exit('no pictures of cats')")
     assert run.wait() == 2
-    assert run.failure.startswith("ClientError: the script failed with exit code 1. ")
+    assert run.failure.startswith("ClientError: The script failed with exit code 1. ")
     assert "no pictures of cats. See the log for all of it." in run.failure
     assert "toolkit" not in run.failure
     assert len(run.failure) <= 1024
@@ -159,10 +160,10 @@ def test_failure_has_the_end_of_stderr(start: Start) -> None:
 
 
 def test_exit_code_is_told(start: Start) -> None:
-    """The script's own exit code is in the reason; the job's says that it is the user's to mend."""
+    """The script's own exit code is in the reason; the job's says that it is the user's to fix."""
     run = start("raise SystemExit(42)")
     assert run.wait() == 2
-    assert run.failure.startswith("ClientError: the script failed with exit code 42")
+    assert run.failure.startswith("ClientError: The script failed with exit code 42")
 
 
 def test_reason_of_the_script_is_kept(start: Start) -> None:
@@ -184,7 +185,7 @@ def test_toolkit_that_fails(start: Start) -> None:
     """If the toolkit cannot even start the script, its reason is told."""
     run = start("", name="no_download.py")
     assert run.wait() == 2
-    assert run.failure.startswith("ClientError: the script could not be run. ")
+    assert run.failure.startswith("ClientError: The script could not be run. ")
     assert "cannot download sourcedir.tar.gz" in run.failure
 
 
@@ -246,7 +247,7 @@ def test_stop_of_a_script_that_does_not_listen(start: Start) -> None:
     """A script that just dies of SIGTERM was stopped, which the reason says."""
     run = start("import signal; print('training', flush=True); signal.pause()")
     assert run.stop_at("training") == 2
-    assert run.failure.startswith("ClientError: the job was stopped")
+    assert run.failure.startswith("ClientError: The job was stopped")
 
 
 def test_process_that_is_left_behind(start: Start) -> None:

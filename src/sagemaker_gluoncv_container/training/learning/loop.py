@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ...data.batches import Batch, Batches
 from ...ending import Ended, Ends, check, never
 from ...errors import ClientError
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import Counted
 from ..model.network import parameters
 from ..model.optimization import Optimization
 from ..results.checkpoint import Checkpoints, Progress
@@ -39,7 +39,7 @@ class Diverged(Exception):  # noqa: N818
 class Loop:
     """Trains a net. `ends` is asked before each batch, and gives the reason if the job is to end there."""
 
-    hyperparameters: Hyperparameters
+    hyperparameters: Counted
     optimization: Optimization
     train: Batches
     validation: Batches

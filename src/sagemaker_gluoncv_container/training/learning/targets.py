@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...arrays import Floats, Integers
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import Counted
 
 # Without a limit, a class with one picture in a million would drown all others.
 _MOST_WEIGHT = 100.0
@@ -43,7 +43,7 @@ def positive_weights(counts: Integers, pictures: int) -> Floats:
 class Targets:
     """Makes the targets of training batches."""
 
-    def __init__(self, hyperparameters: Hyperparameters, class_weights: Floats | None = None) -> None:
+    def __init__(self, hyperparameters: Counted, class_weights: Floats | None = None) -> None:
         """`class_weights`, float32 (classes,), are for jobs with one label per picture."""
         self._hp, self._class_weights = hyperparameters, class_weights
 
@@ -53,7 +53,7 @@ class Targets:
         Smoothing is that of Szegedy et al., "Rethinking the Inception Architecture": a share is spread over all
         classes. With several labels per picture, each label moves half that share towards its opposite.
         """
-        classes, share = self._hp.num_classes or 1, self._hp.label_smoothing
+        classes, share = self._hp.num_classes, self._hp.label_smoothing
         if self._hp.multi_label:
             return np.asarray(labels.reshape(len(labels), classes) * (1 - share) + share / 2, np.float32)
         own = labels.astype(int)

@@ -19,22 +19,21 @@ from mxnet.gluon import HybridBlock, SymbolBlock, nn
 from ... import artifact
 from ...artifact import Artifact
 from ...contract import Paths
+from ...data.channel_config import MODEL
 from ...errors import ClientError
 from ...inference.symbol import Graph
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import Counted
 from .network import HEAD, NORMALIZATION, Normalization, assembled, freeze, frozen
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "model"
 
-
-def build(paths: Paths, hyperparameters: Hyperparameters, contexts: Sequence[mx.Context]) -> HybridBlock | None:
+def build(paths: Paths, hyperparameters: Counted, contexts: Sequence[mx.Context]) -> HybridBlock | None:
     """Return the net in the `model` channel, from RGB 0-255 to logits; None if the job has no such channel.
 
     Raises ClientError if the channel holds no model that can be trained.
     """
-    folder = paths.channel(CHANNEL)
+    folder = paths.channel(MODEL)
     if not folder.is_dir():
         return None
     with _unpacked(folder) as directory:
@@ -74,7 +73,7 @@ def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
                 shutil.copyfileobj(source, file)
 
 
-def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -> HybridBlock:
+def _grown(earlier: Artifact, hp: Counted, contexts: list[mx.Context]) -> HybridBlock:
     """Return the earlier model's net with a head for this job's classes: the old head, if there are as many."""
     try:
         symbol, weights = mx.sym.load(str(earlier.symbol)), mx.nd.load(str(earlier.params))
@@ -90,7 +89,7 @@ def _grown(earlier: Artifact, hp: Hyperparameters, contexts: list[mx.Context]) -
         parameter._load_init(values[name], contexts)
         if name.startswith(NORMALIZATION):
             parameter.grad_req = "null"
-    blocks = [backbone, _head(values.get(weight), values.get(bias), hp.num_classes or 1, contexts)]
+    blocks = [backbone, _head(values.get(weight), values.get(bias), hp.num_classes, contexts)]
     pre = earlier.description.preprocessing
     if any(pre.mean) or pre.deviation != (1.0, 1.0, 1.0):
         # Serving did this outside the net. The nets that we save have it inside.

@@ -13,7 +13,7 @@ from mxnet.gluon import HybridBlock, nn
 from ...arrays import Arrays
 from ...errors import ClientError, some
 from ...inference.symbol import LOSSES, SIGMOID, SOFTMAX
-from ..hyperparameters import SMALL_LAYERS, Hyperparameters
+from ..hyperparameters import SMALL_LAYERS, Counted
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -70,7 +70,7 @@ def base_weights(directory: Path, name: str) -> Path:
     return path
 
 
-def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
+def build(hyperparameters: Counted, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
     """Return the net, initialised, from RGB 0-255 float32 (n, 3, height, width) to logits float32 (n, num_classes).
 
     Its parameters have the same names whenever it is built. Raises ClientError if base weights are asked for and there
@@ -94,7 +94,7 @@ def build(hyperparameters: Hyperparameters, pretrained: Path, contexts: Sequence
     return net
 
 
-def _resnet(hp: Hyperparameters, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
+def _resnet(hp: Counted, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
     name = f"resnet{hp.num_layers}_v1b"
     if units := _UNITS.get(hp.num_layers):
         if hp.use_pretrained_model:

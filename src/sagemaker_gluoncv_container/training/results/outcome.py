@@ -9,7 +9,7 @@ from ...data.batches import SkippedPictures
 from ...data.samples import Channel, Listed
 from .. import report
 from ..channels import Channels
-from ..hyperparameters import Hyperparameters
+from ..hyperparameters import Counted
 from ..learning.targets import count_labels
 from .checkpoint import Progress
 from .kept import KeptModels
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def write_report(
     directory: Path,
-    hyperparameters: Hyperparameters,
+    hyperparameters: Counted,
     channels: Channels,
     progress: Progress,
     kept: KeptModels,
@@ -60,14 +60,14 @@ def _pictures(validation: Channel, names: list[str]) -> Callable[[int], bytes] |
     return lambda number: by_name[names[number]].read()
 
 
-def _counts(channels: Channels, hyperparameters: Hyperparameters) -> dict[str, list[int]]:
+def _counts(channels: Channels, hyperparameters: Counted) -> dict[str, list[int]]:
     """Return the pictures of each class, for the channels that can be counted."""
     listed = {
         name: channel
         for name, channel in (("train", channels.train), ("validation", channels.validation))
         if isinstance(channel, Listed)
     }
-    classes, many = hyperparameters.num_classes or 1, hyperparameters.multi_label
+    classes, many = hyperparameters.num_classes, hyperparameters.multi_label
     return {
         name: count_labels((sample.labels for sample in channel.samples), classes, many).tolist()
         for name, channel in listed.items()

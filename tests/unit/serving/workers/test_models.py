@@ -102,7 +102,7 @@ def test_names(memory: Memory, directory: str) -> None:
 
 def test_a_directory_without_a_model(memory: Memory, tmp_path: Path) -> None:
     """What is no model is refused before anything is unloaded for it."""
-    with pytest.raises(ClientError, match="found: nothing"):
+    with pytest.raises(ClientError, match="Found: nothing"):
         memory.loaded.load("a", str(tmp_path))
     with pytest.raises(BadRequest):
         memory.loaded.load("a", "")
