@@ -112,7 +112,7 @@ def _unreadable(data: bytes, error: Exception) -> UnreadablePicture:
 
 
 @dataclass(frozen=True)
-class Description:
+class Header:
     """What a picture's header says: Pillow's names of format and mode, pixels as stored, EXIF orientation 1 to 8."""
 
     format: str
@@ -123,12 +123,12 @@ class Description:
     transparent: bool
 
 
-def describe(data: bytes) -> Description:
+def describe(data: bytes) -> Header:
     """Return what the header says, decoding nothing. Raises UnreadablePicture if it is none of a known format."""
     try:
         image = Image.open(io.BytesIO(data), formats=formats.NAMES)
         orientation = int(image.getexif().get(_ORIENTATION, 1))
-        return Description(str(image.format), image.mode, *image.size, orientation, image.has_transparency_data)
+        return Header(str(image.format), image.mode, *image.size, orientation, image.has_transparency_data)
     except _DECODER_ERRORS as error:
         raise _unreadable(data, error) from error
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from draw_pictures import draw
 
-from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data import record_files
 from support.containers import USER, Job, docker, started, train
 
 INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
@@ -93,9 +93,9 @@ def records(folders: Sequence[Path]) -> Records:
     found: dict[str, tuple[str, tuple[float, ...], bytes]] = {}
     for path in sorted(path for folder in folders for path in folder.glob("*/*.rec")):
         names = [line.split("\t")[-1] for line in path.with_suffix(".lst").read_text().splitlines()]
-        for name, record in zip(names, recordio.scan(path), strict=True):
+        for name, record in zip(names, record_files.scan(path), strict=True):
             with path.open("rb") as file:
-                payload = recordio.read_payload(file.fileno(), record.offset, record.size)
+                payload = record_files.read_payload(file.fileno(), record.offset, record.size)
             assert name not in found
             found[name] = (path.parent.name, record.labels, payload[record.head_size - 8 :])
     return found

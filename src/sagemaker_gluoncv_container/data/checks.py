@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from .. import formats
-from . import recordio
+from ..errors import some
+from . import record_files, recordio
 
 # Enough to tell two pictures of the same size apart in all but a few cases, which are then read in full.
 _HEAD_BYTES = 4096
@@ -23,22 +24,29 @@ _IMBALANCE = 20
 
 
 class Place(NamedTuple):
-    """The bytes of an encoded picture: in which file, from which byte, how many."""
+    """The bytes of an encoded picture: in which file, from which byte, how many.
+
+    `record` is the record they must be put together from, if framing lies between them.
+    """
 
     path: Path
     offset: int
     size: int
+    record: record_files.Record | None = None
 
     def read(self, most: int | None = None) -> bytes:
-        """Return the bytes, or the first `most` of them. Raises OSError."""
+        """Return the bytes, or the first `most` of them. Raises OSError, or ClientError if the file has changed."""
         with self.path.open("rb") as file:
+            if self.record:
+                payload = record_files.read_payload(file.fileno(), self.record.offset, self.record.size)
+                return recordio.unpack(payload).data[:most]
             file.seek(self.offset)
             return file.read(self.size if most is None else min(most, self.size))
 
 
-def place(record: recordio.Record) -> Place:
-    """Return where the picture of a record lies, up to 3 bytes of padding included."""
-    return Place(record.path, record.offset + record.head_size, record.size - record.head_size)
+def place(record: record_files.Record) -> Place:
+    """Return where the picture of a record lies."""
+    return Place(record.path, record.data_offset, record.data_size, record if record.in_parts else None)
 
 
 class Picture(Protocol):
@@ -90,12 +98,12 @@ def _label_findings(counts: Mapping[str, Counter[int]], names: Mapping[int, str]
     for channel, counter in counts.items():
         unseen = sorted(counter.keys() - train.keys())
         if unseen:
-            named = _listed([names.get(each, str(each)) for each in unseen])
+            named = _named([names.get(each, str(each)) for each in unseen])
             text = f"channel {channel} has classes that train has not: {named}"
             yield Finding("class-without-training", len(unseen), text)
     empty = sorted(set(range(max(max(train) + 1, len(names)))) - train.keys())
     if empty:
-        text = f"channel train has no pictures of classes: {_listed([names.get(each, str(each)) for each in empty])}"
+        text = f"channel train has no pictures of classes: {_named([names.get(each, str(each)) for each in empty])}"
         yield Finding("empty-class", len(empty), text)
     (most, largest), (least, smallest) = train.most_common()[0], train.most_common()[-1]
     if largest > _IMBALANCE * smallest:
@@ -117,15 +125,15 @@ def of_pictures(
         odd: list[str] = []
         for picture in pictures:
             try:
-                size, head = _words(picture.place.size), picture.place.read(_HEAD_BYTES)
+                size, head = picture.place.size, picture.place.read(_HEAD_BYTES)
             except OSError:
                 continue
             if formats.recognized(head) is None:
                 odd.append(picture.name)
-            digest = hashlib.blake2b(_padded(head), digest_size=8).digest()
+            digest = hashlib.blake2b(head, digest_size=8).digest()
             alike.setdefault((size, digest), []).append((channel, picture))
         if odd:
-            text = f"channel {channel} has records that are no picture: {_listed(odd)}"
+            text = f"channel {channel} has records that are no picture: {_named(odd)}"
             findings.append(Finding("no-picture", len(odd), text))
     twins = [group for group in alike.values() if len(group) > 1]
     if most_bytes is not None and sum(picture.place.size for group in twins for _, picture in group) > most_bytes:
@@ -134,22 +142,13 @@ def of_pictures(
     return [*findings, *_duplicates(same)], same
 
 
-def _words(size: int) -> int:
-    """Return a size in words of 4 bytes, to which records are padded and files are not."""
-    return -(-size // 4)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + bytes(-len(data) % 4)
-
-
 def _same(twins: list[Group]) -> list[Group]:
     """Return groups of equal pictures among those whose size and first bytes are equal."""
     same: dict[bytes, Group] = {}
     for group in twins:
         for channel, picture in group:
             try:
-                digest = hashlib.sha256(_padded(picture.place.read())).digest()
+                digest = hashlib.sha256(picture.place.read()).digest()
             except OSError:
                 continue
             same.setdefault(digest, []).append((channel, picture))
@@ -159,17 +158,16 @@ def _same(twins: list[Group]) -> list[Group]:
 def _duplicates(same: list[Group]) -> Iterator[Finding]:
     leaks = [group for group in same if len({channel for channel, _ in group}) > 1]
     if leaks:
-        named = _listed([" = ".join(picture.name for _, picture in group) for group in leaks])
+        named = _named([" = ".join(picture.name for _, picture in group) for group in leaks])
         yield Finding("leakage", len(leaks), f"pictures are in two channels, which flatters the accuracy: {named}")
     labels = [group for group in same if len({picture.labels for _, picture in group}) > 1]
     if labels:
-        named = _listed([" = ".join(picture.name for _, picture in group) for group in labels])
+        named = _named([" = ".join(picture.name for _, picture in group) for group in labels])
         yield Finding("two-labels", len(labels), f"equal pictures have different labels: {named}")
     copies = sum(len(group) - len({channel for channel, _ in group}) for group in same)
     if copies:
         yield Finding("duplicates", copies, f"{copies} pictures are copies of another in their channel")
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def _named(names: list[str]) -> str:
+    return some(names, _NAMED)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import formats, junk
 from ..errors import ClientError, some
-from . import recordio
+from . import record_files
 from .channel_config import FAST_FILE, ChannelConfig
 from .samples import FileSample, RecordSample
 
@@ -37,7 +37,7 @@ def has_pictures(folder: Path) -> bool:
     return any(formats.is_picture_name(path) for path in files(folder))
 
 
-def records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
+def from_records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
     """Return the pictures of all .rec files below a folder; no .idx is needed.
 
     Raises ClientError if there is none, or if a file is cut or damaged.
@@ -47,11 +47,11 @@ def records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
         names = some(sorted(path.name for path in folder.iterdir()))
         raise ClientError(f"channel {config.name} holds no .rec file", f"found in {folder}: {names}")
     # In FastFile mode a read is a request: one pass in large ones, not one for the head of each record.
-    block = {"block": recordio.REMOTE_BLOCK_BYTES} if config.mode == FAST_FILE else {}
+    block = {"block": record_files.REMOTE_BLOCK_BYTES} if config.mode == FAST_FILE else {}
     samples = [
         RecordSample(f"{_name(config, path.relative_to(folder))} record {record.number}", record.labels, record)
         for path in found
-        for record in recordio.scan(path, **block)
+        for record in record_files.scan(path, **block)
     ]
     if not samples:
         why = f"{', '.join(path.name for path in found)} in {folder} holds no record"
@@ -77,7 +77,9 @@ def _pictures(folder: Path, config: ChannelConfig) -> list[Path]:
     return found
 
 
-def folders(folder: Path, config: ChannelConfig, classes: Sequence[str]) -> tuple[list[FileSample], tuple[str, ...]]:
+def from_folders(
+    folder: Path, config: ChannelConfig, classes: Sequence[str]
+) -> tuple[list[FileSample], tuple[str, ...]]:
     """Return the pictures in the folders of their classes, and the classes: those given, else the folders sorted.
 
     Raises ClientError if there are no pictures, or some that are in no folder, or in one that is no class.
@@ -102,7 +104,7 @@ def folders(folder: Path, config: ChannelConfig, classes: Sequence[str]) -> tupl
     return samples, known
 
 
-def listed(folder: Path, list_folder: Path, config: ChannelConfig) -> list[FileSample]:
+def from_list(folder: Path, list_folder: Path, config: ChannelConfig) -> list[FileSample]:
     """Return the pictures that the .lst file in `list_folder` names: index TAB label(s) TAB path below `folder`.
 
     Raises ClientError if there is not one .lst file, if lines are of another form, or if pictures are missing; but

@@ -136,7 +136,7 @@ class Pipe:
 
     def _payloads(self, file: BinaryIO) -> Iterator[bytes]:
         try:
-            yield from recordio.stream(file, f"the pipe of channel {self._name}")
+            yield from recordio.stream(file, f"The pipe of channel {self._name}")
         except ClientError as error:
             do = "Every object of the channel comes through: see that it holds whole .rec files and nothing else"
             raise ClientError(error.what, error.why, do) from error

@@ -1,6 +1,6 @@
 """What a channel gives to training: samples, one picture with its labels each, however they are stored.
 
-A Listed channel knows where all its pictures lie (File and FastFile mode); a Pipe (in `pipe`) sees them pass by.
+A Stored channel knows where all its pictures lie (File and FastFile mode); a Pipe (in `pipe`) sees them pass by.
 """
 
 from collections.abc import Generator, Sequence
@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import UnreadablePicture
-from . import recordio
+from . import record_files, recordio
 from .checks import Place, place
 
 
@@ -79,7 +79,7 @@ class RecordSample:
 
     name: str
     labels: tuple[float, ...]
-    record: recordio.Record
+    record: record_files.Record
 
     def labelled(self, labels: tuple[float, ...]) -> "RecordSample":
         """Return the sample with other labels."""
@@ -87,7 +87,7 @@ class RecordSample:
 
     @property
     def place(self) -> Place:
-        """Where the encoded picture lies, up to 3 bytes of padding included."""
+        """Where the encoded picture lies."""
         return place(self.record)
 
     def read(self) -> bytes:
@@ -95,7 +95,7 @@ class RecordSample:
         # Opened anew each time: what that costs does not show beside decoding, and nothing stays open.
         try:
             with self.record.path.open("rb", buffering=0) as file:
-                payload = recordio.read_payload(file.fileno(), self.record.offset, self.record.size)
+                payload = record_files.read_payload(file.fileno(), self.record.offset, self.record.size)
         except OSError as error:
             raise UnreadablePicture(f"{self.name} cannot be read", error.strerror or str(error)) from error
         return recordio.unpack(payload).data
@@ -114,7 +114,7 @@ class StreamedSample:
         return self.data
 
 
-class Listed:
+class Stored:
     """A channel whose pictures lie where they can be read in any order."""
 
     def __init__(self, samples: Sequence[FileSample | RecordSample], local: bool = True) -> None:

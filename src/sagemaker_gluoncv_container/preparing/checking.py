@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import junk
-from ..data import checks, classes, recordio
+from ..data import checks, classes, record_files
 from ..data.checks import Finding
 from ..errors import ClientError
 from . import duplicates, scanning
@@ -23,7 +23,7 @@ class Packed:
     """A record of a channel, as `checks` looks at it."""
 
     channel: str
-    record: recordio.Record
+    record: record_files.Record
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ def check(folder: Path, settings: Settings) -> dict[str, Any]:
     channels: dict[str, list[Packed]] = {}
     for path in files:
         name = path.relative_to(folder).parts[0] if path.parent != folder else folder.name
-        channels.setdefault(name, []).extend(Packed(name, record) for record in recordio.scan(path))
+        channels.setdefault(name, []).extend(Packed(name, record) for record in record_files.scan(path))
     multi_label = any(len(packed.labels) > 1 for each in channels.values() for packed in each)
     findings = checks.of_labels(channels, classes.read(folder) or classes.read(folder / "train"), multi_label)
     findings += checks.of_pictures(channels, most_bytes=None)[0]
@@ -112,7 +112,7 @@ def _index(path: Path) -> list[Finding]:
     if not index.is_file():
         return []
     noted = [int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip()]
-    if sorted(noted) == [record.offset for record in recordio.scan(path)]:
+    if sorted(noted) == [record.offset for record in record_files.scan(path)]:
         return []
     return [Finding("wrong-index", 1, f"{index} does not say where the records of {path.name} lie; delete it")]
 

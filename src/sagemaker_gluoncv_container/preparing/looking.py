@@ -57,7 +57,7 @@ def look(data: bytes, name: str, settings: Settings) -> Look:
 
 
 def _fit(
-    data: bytes, sha: bytes, name: str, size: tuple[int, int], description: images.Description, settings: Settings
+    data: bytes, sha: bytes, name: str, size: tuple[int, int], description: images.Header, settings: Settings
 ) -> Look:
     mended = []
     expected = formats.SUFFIXES.get(formats.suffix(name))
@@ -87,7 +87,7 @@ def image_size(image: Image.Image, encoded: bytes | None, size: tuple[int, int])
     return size if encoded is None else image.size
 
 
-def _faults(description: images.Description, keep_bytes: bool) -> list[tuple[str, str]]:
+def _faults(description: images.Header, keep_bytes: bool) -> list[tuple[str, str]]:
     """Return what makes bytes unfit to go out as they are, as (kind, detail)."""
     faults = []
     if description.format not in _KEPT_FORMATS:

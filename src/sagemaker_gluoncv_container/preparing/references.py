@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import junk
-from ..data import recordio
+from ..data import record_files, recordio
 from ..errors import ClientError
 
 S3 = "s3://"
@@ -68,7 +68,7 @@ class References:
         """Return the picture in a record of a local file."""
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            return recordio.unpack(recordio.read_payload(descriptor, offset, size)).data
+            return recordio.unpack(record_files.read_payload(descriptor, offset, size)).data
         finally:
             os.close(descriptor)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .. import formats, junk
-from ..data import classes, manifests, recordio
+from ..data import classes, manifests, record_files
 from ..errors import ClientError
 from .references import References, is_s3, join
 from .settings import KINDS, Settings
@@ -187,7 +187,7 @@ def _records(settings: Settings, listing: Listing) -> Iterator[Item]:
     files = [each for each in junk.files(source) if each.suffix == ".rec"] if source.is_dir() else [source]
     for path in files:
         name = path.relative_to(folder).as_posix()
-        for record in recordio.scan(path):
+        for record in record_files.scan(path):
             labels = numbers(record.labels, record.name, listing)
             side = name.split("/")[0] if "/" in name else ""
             yield Item(f"{name}#{record.number}", str(path), labels, None, "", record.offset, record.size, side)

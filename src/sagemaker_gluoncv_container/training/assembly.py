@@ -10,7 +10,7 @@ from .. import contract, devices, images
 from ..arrays import Arrays, Floats, Pixels
 from ..artifact import Description
 from ..data.batches import Batches, SkippedPictures, View
-from ..data.samples import Channel, Listed
+from ..data.samples import Channel, Stored
 from ..ending import Ends, never
 from ..errors import ClientError
 from .channels import Channels
@@ -85,7 +85,7 @@ def _weights(hp: Counted, train: Channel) -> tuple[Floats | None, Floats | None]
     positives = hp.multi_label and hp.use_weighted_loss
     if not hp.class_weights and not positives:
         return None, None
-    if not isinstance(train, Listed):
+    if not isinstance(train, Stored):
         name = "use_weighted_loss" if positives else "class_weights"
         why = "The weights come from counting the labels, and a pipe can be read only once"
         raise ClientError(f"Hyperparameter {name} is set for a train channel in Pipe mode", why, "Use File mode")

@@ -14,7 +14,7 @@ from ..data.checks import Finding, Group
 from ..data.classes import read as read_classes
 from ..data.labels import CLASS_ID, Labelling
 from ..data.pipe import Pipe
-from ..data.samples import Channel, Listed
+from ..data.samples import Channel, Stored
 from ..ending import Ends, never
 from ..errors import ClientError
 from .census import Found, counted
@@ -52,7 +52,7 @@ def read(paths: Paths, hyperparameters: Hyperparameters, ends: Ends = never) -> 
         raise ClientError.of(faults)
     settled = counted(found, classes, hyperparameters)
     channels = {
-        name: _listed(found[name], settled.num_classes) if name in found else _pipe(paths, configs[name], settled, ends)
+        name: _stored(found[name], settled.num_classes) if name in found else _pipe(paths, configs[name], settled, ends)
         for name in (TRAIN, VALIDATION)
     }
     duplicates = _check(channels, classes or tuple(map(str, range(settled.num_classes))), settled.multi_label)
@@ -64,9 +64,9 @@ def _check(channels: Mapping[str, Channel], classes: Sequence[str], multi_label:
 
     In FastFile mode looking at the pictures would fetch them, and a pipe can be read only once.
     """
-    listed = {name: channel for name, channel in channels.items() if isinstance(channel, Listed)}
-    _warn(checks.of_labels({name: channel.samples for name, channel in listed.items()}, classes, multi_label))
-    local = {name: channel.samples for name, channel in listed.items() if channel.local}
+    stored = {name: channel for name, channel in channels.items() if isinstance(channel, Stored)}
+    _warn(checks.of_labels({name: channel.samples for name, channel in stored.items()}, classes, multi_label))
+    local = {name: channel.samples for name, channel in stored.items() if channel.local}
     findings, groups = checks.of_pictures(local)
     _warn(findings)
     if groups is None:
@@ -91,19 +91,19 @@ def _in_both(groups: Iterable[Group]) -> list[tuple[str, str]]:
     return pairs
 
 
-def in_folder(folder: Path, num_classes: int, classes: tuple[str, ...] = (), multi_label: bool = False) -> Listed:
+def in_folder(folder: Path, num_classes: int, classes: tuple[str, ...] = (), multi_label: bool = False) -> Stored:
     """Return the pictures of one channel outside of a job: .rec files, or a folder for each of the classes.
 
     Raises ClientError.
     """
     config = ChannelConfig(folder.name)
     if listing.has_records(folder) or not listing.has_pictures(folder):
-        found = Found(config, listing.records(folder, config), Labelling(multi_label, config.label_format))
+        found = Found(config, listing.from_records(folder, config), Labelling(multi_label, config.label_format))
     else:
-        samples, _ = listing.folders(folder, config, classes)
+        samples, _ = listing.from_folders(folder, config, classes)
         found = Found(config, samples, Labelling(multi_label, CLASS_ID))
     try:
-        return _listed(found, num_classes)
+        return _stored(found, num_classes)
     except ValueError as error:
         raise ClientError(f"Channel {folder} has a label that the model does not know", f"It is {error}") from error
 
@@ -187,10 +187,10 @@ def _find(
     config, folder = configs[name], paths.channel(name)
     labelling = _labelling(config, hyperparameters)
     if config.content_type == RECORDIO or (config.content_type is None and _is_recordio(folder, name + LST in configs)):
-        return Found(config, listing.records(folder, config), labelling), classes
+        return Found(config, listing.from_records(folder, config), labelling), classes
     if name + LST in configs:
-        return Found(config, listing.listed(folder, _folder(paths, name + LST), config), labelling), classes
-    samples, classes = listing.folders(folder, config, classes)
+        return Found(config, listing.from_list(folder, _folder(paths, name + LST), config), labelling), classes
+    samples, classes = listing.from_folders(folder, config, classes)
     return Found(config, samples, Labelling(labelling.multi_label, CLASS_ID)), classes
 
 
@@ -199,10 +199,10 @@ def _is_recordio(folder: Path, has_list: bool) -> bool:
     return not has_list and (listing.has_records(folder) or not listing.has_pictures(folder))
 
 
-def _listed(found: Found, num_classes: int) -> Listed:
+def _stored(found: Found, num_classes: int) -> Stored:
     labelling = found.labelling
     samples = [sample.labelled(labelling.read(sample.labels, num_classes)) for sample in found.samples]
-    return Listed(samples, local=found.config.mode != FAST_FILE)
+    return Stored(samples, local=found.config.mode != FAST_FILE)
 
 
 def _pipe(paths: Paths, config: ChannelConfig, hyperparameters: Counted, ends: Ends) -> Pipe:

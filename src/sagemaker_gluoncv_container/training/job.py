@@ -17,7 +17,7 @@ from typing import Any
 from .. import contract, devices, machine
 from ..arrays import Arrays
 from ..data.channel_config import MODEL
-from ..data.samples import Channel, Listed
+from ..data.samples import Channel, Stored
 from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
 from ..hosts import Hosts
@@ -144,7 +144,7 @@ def _identity(hyperparameters: Counted, channels: Channels) -> dict[str, Any]:
 
 def _digest(channel: Channel) -> str:
     """Return a short text that changes with the names and labels of a channel's pictures, as far as they are known."""
-    if not isinstance(channel, Listed):
+    if not isinstance(channel, Stored):
         return f"a pipe of {len(channel)} pictures"
     digest = hashlib.sha256()
     for sample in channel.samples:

@@ -180,8 +180,8 @@ def rec_content() -> Callable[[Sequence[Drawn]], bytes]:
     """Return a function that gives the content of a .rec file."""
 
     def content(drawn: Sequence[Drawn]) -> bytes:
-        packed = [recordio.pack(recordio.Picture((float(each.label),), n, each.data)) for n, each in enumerate(drawn)]
-        return b"".join(map(recordio.frame, packed))
+        found = (recordio.ImageRecord((float(each.label),), n, each.data) for n, each in enumerate(drawn))
+        return b"".join(recordio.frame(recordio.pack(each)) for each in found)
 
     return content
 

@@ -140,7 +140,7 @@ def test_a_list_with_faults(job: Any, draw_pictures: Any) -> None:
 
 
 def test_listed_pictures_that_are_missing(job: Any, draw_pictures: Any) -> None:
-    """Listed pictures that are not there are counted and named."""
+    """Stored pictures that are not there are counted and named."""
     for name in ("train", "validation"):
         job.write_list(name, draw_pictures(8))
     (job.paths.channel("train") / "1" / "4.jpg").unlink()

@@ -77,7 +77,7 @@ def test_shards_are_counted_per_host(job: Any, draw_pictures: Any) -> None:
 
 
 def test_a_shard_of_listed_pictures(job: Any, draw_pictures: Any) -> None:
-    """Listed pictures that are on another host are passed over."""
+    """Stored pictures that are on another host are passed over."""
     for name in ("train", "validation"):
         job.write_list(name, draw_pictures(12))
         job.configure(name, S3DistributionType="ShardedByS3Key", ContentType="application/x-image")

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from sagemaker_gluoncv_container.data.recordio import scan
+from sagemaker_gluoncv_container.data.record_files import scan
 from support.prepared import Prepare, draw_folders, tree
 
 KILLS = 5

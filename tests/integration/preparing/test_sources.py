@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_gluoncv_container.data.recordio import Writer, scan
+from sagemaker_gluoncv_container.data.record_files import scan
+from sagemaker_gluoncv_container.data.recordio import Writer
 from support.prepared import Prepare, draw, draw_folders, invoke, tree
 
 COUNTS = {"bird": 20, "car": 20}

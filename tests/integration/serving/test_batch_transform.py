@@ -9,7 +9,7 @@ import pytest
 from draw_pictures import CLASSES, draw
 
 from sagemaker_gluoncv_container.data import recordio
-from sagemaker_gluoncv_container.data.recordio import Picture
+from sagemaker_gluoncv_container.data.recordio import ImageRecord
 from support.model_server import ROOT, Server, wait_until
 
 RECORDS = 341
@@ -46,7 +46,7 @@ def alone(server: Server, pictures: list[bytes]) -> list[list[float]]:
 
 def rec(pictures: list[bytes]) -> bytes:
     """Return pictures as the bytes of a .rec file."""
-    return b"".join(recordio.frame(recordio.pack(Picture((7.0,), n, data))) for n, data in enumerate(pictures))
+    return b"".join(recordio.frame(recordio.pack(ImageRecord((7.0,), n, data))) for n, data in enumerate(pictures))
 
 
 def predictions(body: bytes) -> list[object]:
@@ -97,7 +97,7 @@ def test_a_cut_file(server: Server, pictures: list[bytes], alone: list[list[floa
 
 def test_a_single_record(server: Server, pictures: list[bytes], alone: list[list[float]]) -> None:
     """With SingleRecord the platform strips the framing; the one record gets the one answer."""
-    reply = server.invoke(recordio.pack(Picture((7.0,), 0, pictures[5])), RECORDIO)
+    reply = server.invoke(recordio.pack(ImageRecord((7.0,), 0, pictures[5])), RECORDIO)
     assert reply.status == 200
     assert_equal([reply.json["prediction"]], [alone[5]])
 

@@ -15,7 +15,7 @@ from draw_pictures import CLASSES, draw
 from PIL import Image
 
 from sagemaker_gluoncv_container.data import recordio
-from sagemaker_gluoncv_container.data.recordio import Picture
+from sagemaker_gluoncv_container.data.recordio import ImageRecord
 from support.model_server import ATTRIBUTES, Server, network, serve, weights
 
 SIDE = 32
@@ -25,7 +25,7 @@ ARRAY = "[0.125, 0.5, 0.0625, 0.3125]"
 OBJECT = f'{{"prediction": {ARRAY}}}'
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 PICTURE = draw("car", 1)
-RECORD = recordio.pack(Picture((1.0,), 0, PICTURE))
+RECORD = recordio.pack(ImageRecord((1.0,), 0, PICTURE))
 LINE = json.dumps({"image": base64.b64encode(PICTURE).decode()}).encode()
 INFERENCE_ID = "X-Amzn-SageMaker-Inference-Id"
 CUT = draw("car", 1)[:900]

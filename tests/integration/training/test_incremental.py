@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from sagemaker_gluoncv_container import contract, images
-from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data import record_files, recordio
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.training import job
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
@@ -152,8 +152,8 @@ def built_in(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
     pre = images.Preprocessing(32, 32, 37)
     pixels, labels = [], []
     with path.open("rb") as file:
-        for record in recordio.scan(path):
-            picture = recordio.unpack(recordio.read_payload(file.fileno(), record.offset, record.size))
+        for record in record_files.scan(path):
+            picture = recordio.unpack(record_files.read_payload(file.fileno(), record.offset, record.size))
             pixels.append(images.for_evaluation(images.decode(picture.data), pre).transpose(2, 0, 1))
             labels.append(picture.labels[0])
     mx.random.seed(1)

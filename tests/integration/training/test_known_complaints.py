@@ -13,7 +13,7 @@ import pytest
 from draw_pictures import CLASSES, draw
 
 from sagemaker_gluoncv_container import artifact
-from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data import record_files, recordio
 from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.inference.predictor import Predictor
@@ -22,7 +22,9 @@ from sagemaker_gluoncv_container.inference.predictor import Predictor
 def read(path: Path) -> list[tuple[int, bytes]]:
     """Return the label and the encoded picture of each record."""
     with path.open("rb") as file:
-        payloads = [recordio.read_payload(file.fileno(), each.offset, each.size) for each in recordio.scan(path)]
+        payloads = [
+            record_files.read_payload(file.fileno(), each.offset, each.size) for each in record_files.scan(path)
+        ]
     pictures = [recordio.unpack(payload) for payload in payloads]
     return [(int(picture.labels[0]), picture.data) for picture in pictures]
 

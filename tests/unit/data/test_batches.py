@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from sagemaker_gluoncv_container.arrays import Pixels
-from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data import record_files
 from sagemaker_gluoncv_container.data.batches import Batches, SkippedPictures, View
-from sagemaker_gluoncv_container.data.recordio import Record, Writer
-from sagemaker_gluoncv_container.data.samples import Listed, RecordSample
+from sagemaker_gluoncv_container.data.record_files import Record
+from sagemaker_gluoncv_container.data.recordio import Writer
+from sagemaker_gluoncv_container.data.samples import RecordSample, Stored
 from sagemaker_gluoncv_container.errors import ClientError
 
 COUNT = 23
@@ -36,7 +37,7 @@ def records(tmp_path: Path, write_channel: Callable[..., None]) -> list[Record]:
     labels = [float(number % 5) for number in range(COUNT)]
     write_channel(tmp_path, labels[:9], name="a")
     write_channel(tmp_path, labels[9:], name="b")
-    return [record for name in ("a.rec", "b.rec") for record in recordio.scan(tmp_path / name)]
+    return [record for name in ("a.rec", "b.rec") for record in record_files.scan(tmp_path / name)]
 
 
 def batches(
@@ -49,7 +50,7 @@ def batches(
     skipped: SkippedPictures | None = None,
 ) -> Batches:
     """Return batches with settings that matter little."""
-    channel = Listed([RecordSample(record.name, record.labels, record) for record in records])
+    channel = Stored([RecordSample(record.name, record.labels, record) for record in records])
     return Batches(channel, view, size, threads, seed, shuffle, skipped)
 
 
@@ -88,7 +89,7 @@ def test_height_and_width_keep_their_order(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     with Writer(tmp_path / "a.rec") as writer:
         writer.write((0.0,), (tmp_path / "a.png").read_bytes())
-    ((found, *_),) = batches(recordio.scan(tmp_path / "a.rec")).epoch(0)
+    ((found, *_),) = batches(record_files.scan(tmp_path / "a.rec")).epoch(0)
     assert (found[0] == pixels.transpose(2, 0, 1)).all()
 
 
@@ -176,7 +177,7 @@ def test_bad_picture(tmp_path: Path, records: list[Record], data: bytes) -> None
     """A picture that cannot be read is left out of its batch, and kept with its reason."""
     with Writer(tmp_path / "bad.rec") as writer:
         writer.write((0.0,), data)
-    source = batches([*records, *recordio.scan(tmp_path / "bad.rec")], shuffle=False, skipped=SkippedPictures(0.1))
+    source = batches([*records, *record_files.scan(tmp_path / "bad.rec")], shuffle=False, skipped=SkippedPictures(0.1))
     assert sum(len(labels) for _, labels, *_ in source.epoch(0)) == COUNT
     assert list(source.skipped.reasons) == ["bad.rec record 0"]
     assert source.skipped.reasons["bad.rec record 0"].startswith("the picture cannot be read")
@@ -188,7 +189,7 @@ def test_file_that_shrinks_under_the_job(records: list[Record]) -> None:
     """A file that is cut after it was scanned is an error that names it, not a hang."""
     path = records[-1].path
     path.write_bytes(path.read_bytes()[: records[-1].offset])
-    with pytest.raises(ClientError, match=r"1 of 23 pictures cannot be read.*b\.rec record 13: .*changed meanwhile"):
+    with pytest.raises(ClientError, match=r"1 of 23 pictures cannot be read.*b\.rec record 13: .*it has changed since"):
         list(batches(records, shuffle=False).epoch(0))
 
 
@@ -217,7 +218,7 @@ def test_an_epoch_can_begin_at_any_batch(records: list[Record], number: int) -> 
 def test_several_labels_a_picture(tmp_path: Path, write_channel: Callable[..., None]) -> None:
     """In a multi-label job a batch has a row of labels for each picture."""
     write_channel(tmp_path, [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0)])
-    source = batches(recordio.scan(tmp_path / "pictures.rec"), shuffle=False)
+    source = batches(record_files.scan(tmp_path / "pictures.rec"), shuffle=False)
     ((_, labels, *_),) = source.epoch(0)
     assert (labels.tolist(), labels.dtype) == ([[1, 0, 1], [0, 0, 1]], np.float32)
 
@@ -228,7 +229,7 @@ def test_a_batch_without_one_readable_picture_is_left_out(tmp_path: Path, record
     with Writer(tmp_path / "bad.rec") as writer:
         for _ in range(4):
             writer.write((0.0,), b"not a picture")
-    bad = list(recordio.scan(tmp_path / "bad.rec"))
+    bad = list(record_files.scan(tmp_path / "bad.rec"))
     source = batches([*records[: 4 * whole], *bad, *records[4 * whole :]], shuffle=False, skipped=SkippedPictures(1))
     assert [batch.number for batch in source.epoch(0)] == [number for number in range(7) if number != whole]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_gluoncv_container.data import checks, recordio
+from sagemaker_gluoncv_container.data import checks, record_files
 from sagemaker_gluoncv_container.data.checks import Place
 from sagemaker_gluoncv_container.data.recordio import MAGIC_BYTES, Writer
 
@@ -37,7 +37,7 @@ def records(folder: Path, contents: list[bytes]) -> list[Picture]:
     with Writer(folder / "a.rec") as writer:
         for content in contents:
             writer.write((0.0,), content)
-    found = recordio.scan(folder / "a.rec")
+    found = record_files.scan(folder / "a.rec")
     return [Picture(f"{folder.name}/{record.number}", record.labels, checks.place(record)) for record in found]
 
 
@@ -77,7 +77,7 @@ def test_several_labels_in_a_record(tmp_path: Path) -> None:
         writer.write((1.0,), JPEG + b"same")
         writer.write((0.0, 1.0, 1.0), JPEG + b"same")
     pictures = [
-        Picture(str(each.number), each.labels, checks.place(each)) for each in recordio.scan(tmp_path / "a.rec")
+        Picture(str(each.number), each.labels, checks.place(each)) for each in record_files.scan(tmp_path / "a.rec")
     ]
     kinds = [finding.kind for finding in checks.of_pictures({"train": pictures})[0]]
     assert kinds == ["two-labels", "duplicates"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagemaker_gluoncv_container.data import listing, recordio
+from sagemaker_gluoncv_container.data import listing, record_files
 from sagemaker_gluoncv_container.data.channel_config import ChannelConfig
 from sagemaker_gluoncv_container.data.recordio import Writer
 
@@ -37,7 +37,7 @@ def test_class_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     """The first folder is the class, whatever lies between; endings count in any case; other files are named."""
     _touch(tmp_path, "b/2.JPG", "a/deep/1.png", "c/3.webp", "c/notes.txt", "classes.json")
     with caplog.at_level(logging.INFO):
-        samples, classes = listing.folders(tmp_path, CONFIG, ())
+        samples, classes = listing.from_folders(tmp_path, CONFIG, ())
     assert classes == ("a", "b", "c")
     assert [(sample.name, sample.labels) for sample in samples] == [
         ("train/a/deep/1.png", (0.0,)),
@@ -53,7 +53,7 @@ def test_lines_of_a_list(tmp_path: Path) -> None:
     (tmp_path / "train_lst").mkdir()
     text = "\ufeff0\t1.0\ta b/1.jpg\r\n\r\n7\t0\t./2.jpg\r\n8\t2\t2.jpg\r\n"
     (tmp_path / "train_lst" / "x.lst").write_bytes(text.encode())
-    samples = listing.listed(tmp_path / "train", tmp_path / "train_lst", CONFIG)
+    samples = listing.from_list(tmp_path / "train", tmp_path / "train_lst", CONFIG)
     assert [sample.labels for sample in samples] == [(1.0,), (0.0,), (2.0,)]
     assert [sample.path.name for sample in samples] == ["1.jpg", "2.jpg", "2.jpg"]
 
@@ -63,10 +63,10 @@ def test_fast_file_is_scanned_in_large_reads(tmp_path: Path, monkeypatch: pytest
     with Writer(tmp_path / "a.rec") as writer:
         writer.write((1.0,), b"picture")
     blocks = []
-    whole = recordio.scan
-    monkeypatch.setattr(recordio, "scan", lambda path, **block: blocks.append(block) or whole(path, **block))
+    whole = record_files.scan
+    monkeypatch.setattr(record_files, "scan", lambda path, **block: blocks.append(block) or whole(path, **block))
     for mode in ("File", "FastFile"):
-        samples = listing.records(tmp_path, ChannelConfig("train", mode))
+        samples = listing.from_records(tmp_path, ChannelConfig("train", mode))
         assert [sample.name for sample in samples] == ["train/a.rec record 0"]
     assert blocks == [{}, {"block": 8 << 20}]
 
@@ -78,8 +78,8 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     (tmp_path / "train_lst").mkdir()
     (tmp_path / "train_lst" / "x.lst").write_bytes(b"0\t0\ta/" + os.fsencode(name))
     for samples in (
-        listing.folders(tmp_path / "train", CONFIG, ())[0],
-        listing.listed(tmp_path / "train", tmp_path / "train_lst", CONFIG),
+        listing.from_folders(tmp_path / "train", CONFIG, ())[0],
+        listing.from_list(tmp_path / "train", tmp_path / "train_lst", CONFIG),
     ):
         assert [sample.name for sample in samples] == ["train/a/caf\ufffd.jpg"]
         assert samples[0].read() == b""

@@ -1,9 +1,9 @@
 """recordio: the format, against MXNet's own reader and writer, and what is done about damage."""
 
+import io
 import struct
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mxnet as mx
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sagemaker_gluoncv_container.data import recordio
-from sagemaker_gluoncv_container.data.recordio import Picture, Writer
+from sagemaker_gluoncv_container.data import record_files, recordio
+from sagemaker_gluoncv_container.data.recordio import MAGIC_BYTES, ImageRecord, Writer
 from sagemaker_gluoncv_container.errors import ClientError
 
 MAGIC = struct.pack("<I", recordio.MAGIC)
@@ -33,6 +33,7 @@ AWKWARD = {
 }
 payloads = st.lists(st.sampled_from([MAGIC, MAGIC[:2], b"\0"]) | st.binary(max_size=9), max_size=8).map(b"".join)
 labels = st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=40).map(tuple)
+PAYLOADS = [b"", b"one", MAGIC_BYTES, b"head" + MAGIC_BYTES * 2 + b"tail", b"x" * 70_000, b"last!"]
 
 
 @pytest.fixture(params=AWKWARD.values(), ids=AWKWARD.keys())
@@ -59,11 +60,11 @@ def write_with_mxnet(path: Path, contents: list[bytes]) -> None:
     writer.close()
 
 
-def read(path: Path) -> list[Picture]:
+def read(path: Path) -> list[ImageRecord]:
     """Return the pictures that our own reader finds."""
     with path.open("rb") as file:
-        places = [(record.offset, record.size) for record in recordio.scan(path)]
-        return [recordio.unpack(recordio.read_payload(file.fileno(), *place)) for place in places]
+        places = [(record.offset, record.size) for record in record_files.scan(path)]
+        return [recordio.unpack(record_files.read_payload(file.fileno(), *place)) for place in places]
 
 
 def test_mxnet_reads_ours_in_order(tmp_path: Path, data: bytes) -> None:
@@ -124,7 +125,7 @@ def test_framing_round_trip(contents: list[bytes]) -> None:
 @given(labels, st.integers(0, 2**64 - 1), payloads)
 def test_picture_round_trip(labels: tuple[float, ...], id_: int, data: bytes) -> None:
     """A picture that is packed is unpacked the same, and as MXNet unpacks it."""
-    picture = Picture(labels, id_, data)
+    picture = ImageRecord(labels, id_, data)
     packed = recordio.pack(picture)
     assert recordio.unpack(packed) == picture
     header, found = mx.recordio.unpack(packed)
@@ -139,48 +140,9 @@ def test_file_round_trip(contents: list[tuple[tuple[float, ...], bytes]]) -> Non
         with Writer(path) as writer:
             for each in contents:
                 writer.write(*each)
-        records = recordio.scan(path)
+        records = record_files.scan(path)
         assert [record.labels for record in records] == [each for each, _ in contents]
         assert [(picture.labels, picture.data) for picture in read(path)] == contents
-
-
-@pytest.mark.parametrize("count", [1, 2, 8, 9, 10, 1000])
-def test_labels_are_found_however_many(tmp_path: Path, count: int) -> None:
-    """Labels that reach past the first bytes of a record are read whole, also if the magic number is among them."""
-    labels = tuple(float(each) for each in range(count - 1)) + struct.unpack("<f", MAGIC)
-    with Writer(tmp_path / "a.rec") as writer:
-        writer.write(labels, b"picture")
-    (record,) = recordio.scan(tmp_path / "a.rec")
-    assert record.labels == labels
-
-
-def test_records_know_their_place(tmp_path: Path) -> None:
-    """Number, offset and size are those of the index, framing included, and the name can be shown."""
-    path = tmp_path / "a.rec"
-    with Writer(path) as writer:
-        for each in AWKWARD.values():
-            writer.write((1.0,), each)
-    records = recordio.scan(path)
-    index = [tuple(map(int, line.split("\t"))) for line in path.with_suffix(".idx").read_text().splitlines()]
-    assert [(record.number, record.offset) for record in records] == index
-    assert [record.offset + record.size for record in records] == [
-        *[offset for _, offset in index[1:]],
-        path.stat().st_size,
-    ]
-    assert records[2].name == "a.rec record 2"
-    assert records[2].path == path
-
-
-def test_threads_share_a_descriptor(tmp_path: Path) -> None:
-    """Reads do not move a position that another thread relies on."""
-    path = tmp_path / "a.rec"
-    with Writer(path) as writer:
-        for number in range(200):
-            writer.write((float(number),), str(number).encode() * number)
-    records = recordio.scan(path) * 5
-    with path.open("rb") as file, ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda each: recordio.read_payload(file.fileno(), each.offset, each.size), records)
-        assert [recordio.unpack(payload).labels for payload in found] == [record.labels for record in records]
 
 
 @pytest.fixture
@@ -195,28 +157,10 @@ def whole(tmp_path: Path) -> Path:
     return path
 
 
-def test_cut_at_every_byte(whole: Path, tmp_path: Path) -> None:
-    """A cut file is refused, and only at a boundary does it look like a whole one with fewer records."""
-    records, content = recordio.scan(whole), whole.read_bytes()
-    boundaries = [record.offset for record in records]
-    path = tmp_path / "cut.rec"
-    for length in range(len(content)):
-        path.write_bytes(content[:length])
-        if length in boundaries:
-            assert len(recordio.scan(path)) == boundaries.index(length)
-            continue
-        started = max(number for number, offset in enumerate(boundaries) if offset < length)
-        with pytest.raises(ClientError) as caught:
-            recordio.scan(path)
-        assert caught.value.what.startswith(f"{path} ends in the middle of record {started}, which starts at byte ")
-        assert f"only {length} bytes" in caught.value.why
-    assert len(records) == 4
-
-
 def test_cut_bytes_have_no_payload(whole: Path) -> None:
     """Framed bytes that are cut give their whole records, then an error, also between the parts of a record."""
     content = whole.read_bytes()
-    boundaries = [record.offset for record in recordio.scan(whole)]
+    boundaries = [record.offset for record in record_files.scan(whole)]
     # The padding at the very end holds nothing, so it may be missing.
     for length in range(len(content) - 3):
         if length in boundaries:
@@ -224,126 +168,6 @@ def test_cut_bytes_have_no_payload(whole: Path) -> None:
         elif not any(boundary - 3 <= length < boundary for boundary in boundaries):
             with pytest.raises(ValueError, match="cut"):
                 list(recordio.payloads(content[:length]))
-
-
-@pytest.mark.parametrize("number", range(4))
-@pytest.mark.parametrize("byte", range(4))
-def test_damaged_magic(whole: Path, number: int, byte: int) -> None:
-    """A wrong byte in a magic number is reported with the byte and the record at which it is."""
-    record = recordio.scan(whole)[number]
-    content = bytearray(whole.read_bytes())
-    content[record.offset + byte] ^= 0xFF
-    whole.write_bytes(content)
-    with pytest.raises(ClientError, match=rf"is damaged at byte {record.offset}, record {number}\. .*0xced7230a"):
-        recordio.scan(whole)
-
-
-def test_damaged_length(whole: Path) -> None:
-    """A length that leads out of the file, or between records, is no reason to read on."""
-    content = whole.read_bytes()
-    for length in (0, 1, 4, 12, 200, (1 << 29) - 1):
-        whole.write_bytes(content[:4] + struct.pack("<I", length) + content[8:])
-        with pytest.raises(ClientError, match="is damaged at byte|ends in the middle of record 0"):
-            recordio.scan(whole)
-
-
-def test_file_that_was_changed_after_the_scan(whole: Path) -> None:
-    """A record that is gone, cut or overwritten by the time it is read is an error that says so."""
-    records, content = recordio.scan(whole), whole.read_bytes()
-    last = records[-1]
-    for changed in (
-        b"",
-        content[: last.offset],
-        content[: last.offset + 20],
-        content[: last.offset] + b"x" * last.size,
-    ):
-        whole.write_bytes(changed)
-        with (
-            whole.open("rb") as file,
-            pytest.raises(ClientError, match=f"byte {last.offset} is no whole record of {last.size} bytes"),
-        ):
-            recordio.read_payload(file.fileno(), last.offset, last.size)
-
-
-def part(flag: int, payload: bytes) -> bytes:
-    """Return one part of a record with the given continuation flag."""
-    return struct.pack("<II", recordio.MAGIC, flag << 29 | len(payload)) + payload + bytes(-len(payload) % 4)
-
-
-HEADER = struct.pack("<IfQQ", 0, 1, 0, 0)
-
-
-@pytest.mark.parametrize(
-    "flags",
-    [[2], [3], [0, 2], [0, 3], [1, 0], [1, 1], [1, 3, 3], [1, 3, 2], [4], [5], [1, 4, 3], [1, 7, 3]],
-    ids=str,
-)
-def test_parts_out_of_order(tmp_path: Path, flags: list[int]) -> None:
-    """Continuation flags that make no sequence are damage, in a file and in framed bytes."""
-    path = tmp_path / "a.rec"
-    path.write_bytes(b"".join(part(flag, HEADER) for flag in flags))
-    with pytest.raises(ClientError, match="the parts of a record do not follow each other"):
-        recordio.scan(path)
-    with pytest.raises(ValueError, match="damaged or cut"):
-        list(recordio.payloads(path.read_bytes()))
-
-
-@pytest.mark.parametrize(
-    ("payload", "why"),
-    [
-        (b"", "a record of 0 bytes"),
-        (HEADER[:-1], "a record of 23 bytes. it is too short for an image record's header"),
-        (struct.pack("<IfQQ", 3, 0, 0, 0) + b"12345678", "a record announces 3 labels. it has only 32 bytes"),
-        (b"\xff" * 40, "a record announces 4294967295 labels"),
-    ],
-)
-def test_record_without_a_header(tmp_path: Path, payload: bytes, why: str) -> None:
-    """A record that is whole but no picture's is reported with its place."""
-    path = tmp_path / "a.rec"
-    good = recordio.frame(HEADER + b"picture")
-    path.write_bytes(good + recordio.frame(payload))
-    with pytest.raises(ClientError) as caught:
-        recordio.scan(path)
-    assert f"is damaged at byte {len(good)}, record 1" in caught.value.what
-    assert caught.value.why.startswith(why)
-
-
-def test_empty_file(tmp_path: Path) -> None:
-    """An empty file has no records, which is for the channel to judge."""
-    (tmp_path / "a.rec").touch()
-    assert recordio.scan(tmp_path / "a.rec") == []
-    assert list(recordio.payloads(b"")) == []
-
-
-def test_other_file_under_this_name(tmp_path: Path) -> None:
-    """A file of another kind is recognised as such."""
-    path = tmp_path / "a.rec"
-    path.write_text("0\t1.0\tpictures/a.jpg\n" * 10)
-    with pytest.raises(ClientError, match=r"damaged at byte 0.*is it a \.rec file\?"):
-        recordio.scan(path)
-
-
-@given(st.binary(max_size=60) | st.lists(st.sampled_from([MAGIC, bytes(4), part(0, HEADER)]), max_size=6).map(b"".join))
-def test_any_bytes(content: bytes) -> None:
-    """Whatever a file holds, it is records or a ClientError."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "a.rec"
-        path.write_bytes(content)
-        try:
-            records = recordio.scan(path)
-        except ClientError:
-            return
-        assert sum(record.size for record in records) == len(content)
-
-
-def test_scan_leaves_nothing_open(whole: Path) -> None:
-    """Neither a good nor a damaged file stays open."""
-    before = set(Path("/proc/self/fd").iterdir())
-    recordio.scan(whole)
-    whole.write_bytes(whole.read_bytes()[:-1])
-    with pytest.raises(ClientError):
-        recordio.scan(whole)
-    assert set(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_payload_that_does_not_fit_the_format() -> None:
@@ -362,5 +186,52 @@ def test_writer_closes_its_files_on_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         write()
-    assert len(recordio.scan(tmp_path / "a.rec")) == 1
+    assert len(record_files.scan(tmp_path / "a.rec")) == 1
     assert (tmp_path / "a.idx").read_text() == "0\t0\n"
+
+
+@pytest.fixture
+def framed() -> bytes:
+    """Return six records, some in parts."""
+    return b"".join(map(recordio.frame, PAYLOADS))
+
+
+def test_records_of_a_stream(framed: bytes) -> None:
+    """Payloads come as they were written, parts joined."""
+    assert list(recordio.stream(io.BytesIO(framed), "The stream")) == PAYLOADS
+
+
+def test_no_more_than_a_record_is_read_ahead(framed: bytes) -> None:
+    """A record is yielded when it is there, before the next is read."""
+    file = io.BytesIO(framed)
+    for number, _ in enumerate(recordio.stream(file, "The stream"), 1):
+        assert file.tell() == len(b"".join(map(recordio.frame, PAYLOADS[:number])))
+
+
+def test_a_stream_cut_at_every_byte() -> None:
+    """A cut stream gives its whole records, then an error that names the one it ends in."""
+    parts = [recordio.frame(payload) for payload in PAYLOADS[:4]]
+    content = b"".join(parts)
+    ends = [len(b"".join(parts[:number])) for number in range(5)]
+    for length in range(len(content)):
+        whole = sum(end <= length for end in ends) - 1
+        found: list[bytes] = []
+        stream = recordio.stream(io.BytesIO(content[:length]), "The stream")
+        if length in ends:
+            assert list(stream) == PAYLOADS[:whole]
+            continue
+        # The padding of the last record holds nothing.
+        if any(0 < end - length < 4 and end - length <= -len(PAYLOADS[n]) % 4 for n, end in enumerate(ends[1:])):
+            assert list(stream) == PAYLOADS[: whole + 1]
+            continue
+        with pytest.raises(ClientError, match=f"^The stream ends in the middle of record {whole}\\."):
+            found.extend(stream)
+
+
+def test_a_damaged_stream(framed: bytes) -> None:
+    """What is no RecordIO, and parts that do not follow each other, are errors with byte and record."""
+    with pytest.raises(ClientError, match="The stream is damaged at byte 0, record 0. .* Is it a .rec file"):
+        list(recordio.stream(io.BytesIO(b"\xff\xd8\xff\xe0 a picture"), "The stream"))
+    first, middle = recordio.frame(b"1234" + MAGIC_BYTES + b"5678")[:12], recordio.frame(b"plain")
+    with pytest.raises(ClientError, match="The stream is damaged at byte 12, record 0. The parts"):
+        list(recordio.stream(io.BytesIO(first + middle), "The stream"))

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container.data import recordio
+from sagemaker_gluoncv_container.data import record_files
 from sagemaker_gluoncv_container.data.recordio import Writer
-from sagemaker_gluoncv_container.data.samples import FileSample, Listed, RecordSample
+from sagemaker_gluoncv_container.data.samples import FileSample, RecordSample, Stored
 from sagemaker_gluoncv_container.errors import ClientError, UnreadablePicture
 
 
@@ -23,16 +23,16 @@ def test_a_file(tmp_path: Path) -> None:
 
 
 def test_a_record(tmp_path: Path) -> None:
-    """A record's picture is read without its labels; a file that was changed meanwhile is an error."""
+    """A record's picture is read without its labels; a file that has changed since is an error."""
     path = tmp_path / "a.rec"
     with Writer(path) as writer:
         writer.write((1.0,), b"picture")
         writer.write((1.0, 0.0), b"other")
-    samples = [RecordSample(record.name, record.labels, record) for record in recordio.scan(path)]
+    samples = [RecordSample(record.name, record.labels, record) for record in record_files.scan(path)]
     assert [sample.read() for sample in samples] == [b"picture", b"other"]
-    assert [sample.place.read() for sample in samples] == [b"picture\0", b"other\0\0\0"]
+    assert [sample.place.read() for sample in samples] == [b"picture", b"other"]
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(ClientError, match="the file was changed meanwhile"):
+    with pytest.raises(ClientError, match="it has changed since"):
         samples[1].read()
     path.unlink()
     with pytest.raises(UnreadablePicture, match="No such file"):
@@ -49,7 +49,7 @@ def test_other_labels(tmp_path: Path) -> None:
 def test_a_true_shuffle(tmp_path: Path) -> None:
     """Any picture may come at any place: each once, in the channel's order only if none is drawn."""
     samples = [FileSample(str(number), (0.0,), tmp_path) for number in range(500)]
-    channel = Listed(samples)
+    channel = Stored(samples)
     assert list(channel.epoch(0, None)) == samples
     order = [int(sample.name) for sample in channel.epoch(0, np.random.default_rng(3))]
     assert sorted(order) == list(range(500))

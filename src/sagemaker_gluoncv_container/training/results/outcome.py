@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...data.batches import SkippedPictures
-from ...data.samples import Channel, Listed
+from ...data.samples import Channel, Stored
 from .. import report
 from ..channels import Channels
 from ..hyperparameters import Counted
@@ -54,7 +54,7 @@ def write_report(
 
 def _pictures(validation: Channel, names: list[str]) -> Callable[[int], bytes] | None:
     """Return what gives the encoded picture of an answer, None where the pictures have passed by."""
-    if not isinstance(validation, Listed):
+    if not isinstance(validation, Stored):
         return None
     by_name = {sample.name: sample for sample in validation.samples}
     return lambda number: by_name[names[number]].read()
@@ -65,7 +65,7 @@ def _counts(channels: Channels, hyperparameters: Counted) -> dict[str, list[int]
     listed = {
         name: channel
         for name, channel in (("train", channels.train), ("validation", channels.validation))
-        if isinstance(channel, Listed)
+        if isinstance(channel, Stored)
     }
     classes, many = hyperparameters.num_classes, hyperparameters.multi_label
     return {

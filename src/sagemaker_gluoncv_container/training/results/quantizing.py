@@ -12,7 +12,7 @@ from ... import artifact, images
 from ...arrays import Floats, Pixels
 from ...artifact import Quantization
 from ...data.batches import Batches, SkippedPictures
-from ...data.samples import Channel, FileSample, Listed, RecordSample
+from ...data.samples import Channel, FileSample, RecordSample, Stored
 from ...ending import Ended, Ends, check, never
 from ...errors import ContainerError
 from ...inference import quantization
@@ -37,7 +37,7 @@ def quantize(
     Where that cannot be done the model stays in float32, and the log says why. Pictures that were `skipped` already,
     by name, are not reported again.
     """
-    if not isinstance(train, Listed) or not isinstance(validation, Listed):
+    if not isinstance(train, Stored) or not isinstance(validation, Stored):
         logger.info("int8: left out, because pictures that came through a pipe cannot be had again")
         return
     began = time.monotonic()
@@ -53,8 +53,8 @@ def quantize(
 
 def from_channels(
     directory: Path,
-    train: Listed,
-    validation: Listed,
+    train: Stored,
+    validation: Stored,
     threads: int,
     seed: int = 0,
     ends: Ends = never,
@@ -72,8 +72,8 @@ def from_channels(
     def view(image: Image.Image, _: np.random.Generator) -> Pixels:
         return images.for_evaluation(image, preprocessing)
 
-    def pictures(channel: Listed, most: int) -> Iterator[tuple[Pixels, Floats]]:
-        drawn = Listed(_drawn(channel, most, seed), channel.local)
+    def pictures(channel: Stored, most: int) -> Iterator[tuple[Pixels, Floats]]:
+        drawn = Stored(_drawn(channel, most, seed), channel.local)
         for each in Batches(drawn, view, _BATCH, threads, skipped=unreadable, decoded_side=side).views(0):
             check(ends)
             yield each.pixels, each.labels
@@ -82,7 +82,7 @@ def from_channels(
     return quantization.quantize(directory, calibration, pictures(validation, JUDGED_PICTURES), threads)
 
 
-def _drawn(channel: Listed, most: int, seed: int) -> list[FileSample | RecordSample]:
+def _drawn(channel: Stored, most: int, seed: int) -> list[FileSample | RecordSample]:
     """Return that many samples of a channel, or all, in its order."""
     count = len(channel)
     chosen = np.random.default_rng(seed).choice(count, min(most, count), replace=False)

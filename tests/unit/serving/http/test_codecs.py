@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagemaker_gluoncv_container.data import recordio
-from sagemaker_gluoncv_container.data.recordio import Picture
+from sagemaker_gluoncv_container.data.recordio import ImageRecord
 from sagemaker_gluoncv_container.errors import BadRequest, ContainerError, NotAcceptable, UnsupportedContent
 from sagemaker_gluoncv_container.serving.http import codecs
 from sagemaker_gluoncv_container.serving.http.codecs import BYTES, JSON, JSON_LINES, RECORDIO, Format, Options
 
-FRAMED = recordio.frame(recordio.pack(Picture((1.0,), 0, b"picture")))
+FRAMED = recordio.frame(recordio.pack(ImageRecord((1.0,), 0, b"picture")))
 PROBABILITIES = np.array([0.125, 0.5, 0.25, 0.125], np.float32)
 
 

@@ -15,7 +15,7 @@ from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.artifact import Description
 from sagemaker_gluoncv_container.cli import main
 from sagemaker_gluoncv_container.data.pipe import Pipe
-from sagemaker_gluoncv_container.data.samples import Listed
+from sagemaker_gluoncv_container.data.samples import Stored
 from sagemaker_gluoncv_container.inference import quantization
 from sagemaker_gluoncv_container.training import channels
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
@@ -54,7 +54,7 @@ def model(folders: Path) -> Path:
     return folders / "model"
 
 
-def listed(folders: Path) -> list[Listed]:
+def listed(folders: Path) -> list[Stored]:
     """Return both channels."""
     return [channels.in_folder(folders / name, 2, CLASSES) for name in ("train", "validation")]
 
