@@ -1,4 +1,4 @@
-"""What computing a batch of pictures comes to."""
+"""What a worker finds out: the probabilities of a batch of pictures, and how fast a net is."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ Result = NDArray[np.float32] | ContainerError
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a batch came to: for each picture its probabilities, float32 (classes,), or why there are none."""
+class Predictions:
+    """The result of a batch: for each picture its probabilities, float32 (classes,), or why there are none."""
 
-    each: list[Result]
+    results: list[Result]
     decode_seconds: float
     compute_seconds: float
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The seconds that a picture takes by the number of threads, and on how many one that comes alone is computed."""
+    """How many seconds a picture takes by the number of threads, and how many threads compute one that comes alone."""
 
     seconds: dict[int, float]
     threads: int

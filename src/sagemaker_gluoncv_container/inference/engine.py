@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..arrays import Pixels
 from ..artifact import FLOAT32, INT8, Artifact
 from ..errors import ClientError
-from ..inference.answers import Measured
+from .answers import Measured
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Pixels
 from ..artifact import FLOAT32, INT8, Artifact
-from ..inference.answers import Measured
 from . import params
+from .answers import Measured
 from .openvino_net import Net
 from .translation import translate
 

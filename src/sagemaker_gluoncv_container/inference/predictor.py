@@ -10,12 +10,12 @@ from .. import images
 from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
-from ..inference.answers import Answers
 from . import engine
+from .answers import Predictions
 
 
 class Predictor:
-    """A loaded artifact, for batches of any size."""
+    """A loaded artifact, for batches of any size. `engine` computes it, and `why` says why this one."""
 
     def __init__(
         self,
@@ -24,27 +24,36 @@ class Predictor:
         precision: str = engine.AUTO,
         gpu: int | None = None,
         lone_threads: int | None = None,
+        measure: bool = False,
     ) -> None:
         """Load the net and answer warm-up pictures. `threads` decode and, on a CPU, compute. Raises ContainerError.
 
-        `lone_threads`, if they are given and the engine has the choice, compute a picture that comes alone.
+        `lone_threads`, if they are given and the engine has the choice, compute a picture that comes alone. If
+        `measure`, only as many of them do as are found to be best, and `measured` says what was found.
         """
         self._preprocessing = pre = artifact.description.preprocessing
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode") if threads > 1 else None
-        self.engine, self.why = engine.load(artifact, precision, threads, gpu, lone_threads)
+        self.engine, self.why = engine.load(artifact, precision, threads, gpu, None if measure else lone_threads)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
         for alone in (False, True):
             self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8), alone)
+        self.measured = self.engine.measure(lone_threads) if measure and lone_threads else None
 
-    def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Answers:
-        """Answer encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""
+    def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Predictions:
+        """Compute encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""
         started = time.perf_counter()
         pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(self._pixels, pictures))
         decoded = time.perf_counter()
         good = [each for each in pixels if not isinstance(each, ContainerError)]
         probabilities = iter(self.engine.compute(np.stack(good), alone)) if good else iter(())
-        each = [one if isinstance(one, ContainerError) else next(probabilities) for one in pixels]
-        return Answers(each, decoded - started, time.perf_counter() - decoded)
+        results = [each if isinstance(each, ContainerError) else next(probabilities) for each in pixels]
+        return Predictions(results, decoded - started, time.perf_counter() - decoded)
+
+    def close(self) -> None:
+        """Give back what would stay when the object is gone."""
+        self.engine.close()
+        if self._pool:
+            self._pool.shutdown()
 
     def _pixels(self, data: bytes) -> Pixels | ContainerError:
         try:

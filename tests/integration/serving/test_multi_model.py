@@ -175,7 +175,7 @@ def test_one_that_does_not_fit(server: Server, loaded: dict[str, Path], tmp_path
         params.truncate(1 << 40)
     reply = load(server, "huge", tmp_path)
     assert reply.status == 507
-    assert "Take an instance with more memory" in reply.json["error"]
+    assert "Use an instance with more memory" in reply.json["error"]
     assert sorted(names_of(server.ask("GET", "/models"))) == sorted(loaded)
 
 

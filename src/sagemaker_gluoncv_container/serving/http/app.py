@@ -12,7 +12,8 @@ from werkzeug.exceptions import HTTPException
 from ...errors import ContainerError, InvocationError, NotReady, Overloaded
 from .. import metrics
 from ..settings import ServingSettings
-from ..workers.models import LoadedModel, Models
+from ..workers.models import Models
+from ..workers.registry import Model
 from .invocation import ATTRIBUTES, INFERENCE_ID, Invocations
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def _add_invocation_routes(app: Flask, settings: ServingSettings, models: Models
 
 
 def _add_model_routes(app: Flask, models: Models) -> None:
-    def shown(model: LoadedModel) -> dict[str, str]:
+    def shown(model: Model) -> dict[str, str]:
         return {"modelName": model.name, "modelUrl": model.url}
 
     @app.post("/models")

@@ -14,8 +14,9 @@ from ...errors import BadRequest, ContainerError, Overloaded, PayloadTooLarge, T
 from ...inference.answers import Result
 from .. import metrics
 from ..settings import ServingSettings
-from ..workers.models import LoadedModel, Models
+from ..workers.models import Models
 from ..workers.queue import Answer, Task
+from ..workers.registry import Model
 from . import codecs
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Invocations:
         return Response(form.one(result), content_type=form.content_type)
 
     def _task(
-        self, model: LoadedModel, picture: bytes | ContainerError, is_wanted: Callable[[], bool]
+        self, model: Model, picture: bytes | ContainerError, is_wanted: Callable[[], bool]
     ) -> Task | ContainerError:
         """Return a task whose time begins now: of a request with many pictures each has its own."""
         if isinstance(picture, ContainerError):

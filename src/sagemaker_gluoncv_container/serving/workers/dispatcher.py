@@ -1,74 +1,54 @@
-"""Brings the queue and the workers together: starts them, tells them all, and knows whether any can answer."""
+"""Brings the queue, the registry and the workers together, and knows whether any worker can answer."""
 
-import logging
 import threading
-from concurrent.futures import Future
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 from .. import metrics
 from ..settings import ServingSettings
 from .feeder import Feeder
-from .protocol import Loaded
 from .queue import TaskQueue
+from .registry import Model, Registry
 
-logger = logging.getLogger(__name__)
+_END_SECONDS = 5
 
 
 class Dispatcher:
-    """The queue and the workers. `models` maps each loaded model's name to its directory."""
+    """The queue, the registry of the models, and the workers that take from one what the other holds."""
 
-    def __init__(self, settings: ServingSettings, models: dict[str, Path]) -> None:
-        self.models = models
+    def __init__(self, settings: ServingSettings, models: Iterable[Model] = ()) -> None:
+        """Start the workers; they load the `models` before they are ready."""
         self.queue = TaskQueue(settings.queue_size, settings.batch_size, settings.workers)
-        self.closing = threading.Event()
-        # For a picture that comes alone. The first worker measures how many are best, if there is a choice.
-        self.lone_threads = settings.compute_threads
-        self.measured = threading.Event()
-        if settings.lone_threads == settings.compute_threads:
-            self.measured.set()
-        self._lock = threading.Lock()
-        self._noted: dict[str, Loaded] = {}
-        self._feeders = [Feeder(number, self, settings) for number in range(settings.workers)]
+        self.registry = Registry(settings.workers, self.queue.wake)
+        for model in models:
+            self.registry.put(model)
+        self._closing = threading.Event()
+        given = self.queue, self.registry, settings, self._closing, self._start_all
+        self._feeders = [Feeder(number, *given) for number in range(settings.workers)]
         metrics.WORKERS_READY.set_function(lambda: sum(feeder.ready for feeder in self._feeders))
-        for feeder in self._feeders:
-            feeder.thread.start()
+        self._unstarted = self._feeders[::-1]
+        self._lock = threading.Lock()
+        if self._unstarted and settings.lone_threads > settings.compute_threads:
+            # The first worker measures how many threads are best for a picture that comes alone. With the others beside
+            # it on busy cores it would find one, so they start when it has tried.
+            self._unstarted.pop().thread.start()
+        else:
+            self._start_all()
+
+    def _start_all(self) -> None:
+        with self._lock:
+            while self._unstarted:
+                self._unstarted.pop().thread.start()
 
     @property
     def ready(self) -> bool:
         """Whether some worker can answer."""
         return any(feeder.ready for feeder in self._feeders)
 
-    def note(self, name: str, loaded: Loaded | None) -> None:
-        """Log what a model is computed with, once, and show it as a metric; None: it is unloaded."""
-        with self._lock:
-            before = self._noted.get(name)
-            if loaded == before:
-                return
-            if before:
-                metrics.ENGINE.remove(name, before.engine, before.precision)
-                del self._noted[name]
-            if loaded:
-                self._noted[name] = loaded
-                metrics.ENGINE.labels(name, loaded.engine, loaded.precision).set(1)
-                fields = {"model": name} if name else {}
-                text = "Computing in %s with %s: %s"
-                logger.info(text, loaded.precision, loaded.engine, loaded.why, extra={"fields": fields})
-
-    def broadcast(self, *command: Any) -> list[Any]:
-        """Have every worker see to a command and return their answers. Raises WorkerLost."""
-        futures = []
-        for feeder in self._feeders:
-            future: Future[Any] = Future()
-            feeder.commands.append((command, future))
-            futures.append(future)
-        self.queue.wake()
-        return [future.result() for future in futures]
-
     def close(self) -> None:
         """End the workers; called when no request is left."""
-        self.closing.set()
-        self.measured.set()
+        self._closing.set()
+        self.registry.close()
         self.queue.wake()
         for feeder in self._feeders:
-            feeder.thread.join(5)
+            if feeder.thread.ident:
+                feeder.thread.join(_END_SECONDS)

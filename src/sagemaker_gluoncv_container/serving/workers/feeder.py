@@ -1,27 +1,18 @@
-"""A worker process from the server's side: the thread that starts it, feeds it from the queue and replaces it."""
+"""The thread of one worker: it starts the process, keeps it in step with the registry, feeds and replaces it."""
 
 import logging
 import os
-import pickle
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections import deque
-from concurrent.futures import Future
-from contextlib import suppress
-from io import BufferedRWPair
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable
 
-from ...contract import child_environment
-from ...errors import ContainerError, WorkerLost
-from ...inference.answers import Measured
+from ...errors import ClientError, ContainerError, WorkerLost
 from .. import metrics
 from ..settings import ServingSettings
-from .protocol import Loaded
+from .process import WorkerProcess
+from .protocol import Load, Ping, Predict, Unload, WorkerSettings
 from .queue import Answer, Task, TaskQueue
+from .registry import Model, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -29,176 +20,151 @@ logger = logging.getLogger(__name__)
 _RESTART_SECONDS = 1.0
 # An idle worker is asked that often whether it is still there, and may take that long to say so.
 _HEARTBEAT_SECONDS, _PATIENCE_SECONDS = 1.0, 10
+# A worker ends by itself when the server stops; one that is lost may hang.
+_END_SECONDS = 2
+# gunicorn's exit code for "the app cannot be loaded", which ends its master too.
 _APP_LOAD_ERROR = 4
-_MIB = 1 << 20
-# glibc gives arrays over the first size back to the system when they are freed, as those of a net that is unloaded. A
-# picture's are smaller: to ask the system for them again each time would cost 0.4 ms a picture. MXNet keeps scratch
-# memory of the largest layer's size for good: once will do for one pass at a time, and not four times.
-_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 * _MIB),
-    "MALLOC_TRIM_THRESHOLD_": str(32 * _MIB),
-    "MXNET_CPU_TEMP_COPY": "1",
-}
-
-
-class Owner(Protocol):
-    """What the feeders share; the dispatcher has it."""
-
-    queue: TaskQueue
-    models: dict[str, Path]
-    closing: threading.Event
-    measured: threading.Event
-    lone_threads: int
-
-    def note(self, name: str, loaded: Loaded | None) -> None:
-        """Take down what a model is computed with."""
 
 
 class Feeder:
-    """A worker process and the thread that feeds it. `commands`, with their answers to come, go before pictures."""
+    """A worker's thread, which must be started; `ready` while the worker can answer."""
 
-    def __init__(self, number: int, owner: Owner, settings: ServingSettings) -> None:
-        self.number, self._owner, self._settings = number, owner, settings
+    def __init__(
+        self,
+        number: int,
+        queue: TaskQueue,
+        registry: Registry,
+        settings: ServingSettings,
+        closing: threading.Event,
+        tried: Callable[[], None],
+    ) -> None:
+        """Call `tried` whenever the worker has been started and has loaded its models, or has failed to."""
+        self.number, self._queue, self._registry, self._settings = number, queue, registry, settings
+        self._closing, self._tried = closing, tried
         self.ready = False
-        self.commands: deque[tuple[tuple[Any, ...], Future[Any]]] = deque()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
-        self._stream: BufferedRWPair | None = None
+        self._process: WorkerProcess | None = None
+        self._held: list[Model] = []
+        self._version = -1
+        # Only the first worker measures, and only at its first start: then the others are not computing yet.
+        self._measures = number == 0 and settings.lone_threads > settings.compute_threads
         self.thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
 
     def _run(self) -> None:
-        if self.number:
-            self._owner.measured.wait()
-        while not self._owner.closing.is_set():
+        while not self._closing.is_set():
             booted = False
             try:
-                self._start()
+                process = self._start()
                 booted = True
-                self._feed()
+                self._tried()
+                while not self._closing.is_set():
+                    self._feed(process)
             except WorkerLost as error:
-                if not self._owner.closing.is_set():
+                if not self._closing.is_set():
                     logger.error("Worker %d is lost and is replaced: %s", self.number, error)
                     metrics.WORKERS_LOST.inc()
             finally:
                 self.ready = False
-                self._owner.measured.set()
                 self._end()
             if not booted:
-                self._owner.closing.wait(_RESTART_SECONDS)
-        while self.commands:
-            self.commands.popleft()[1].set_exception(WorkerLost("the server is stopping"))
+                self._tried()
+                self._closing.wait(_RESTART_SECONDS)
 
-    def _start(self) -> None:
-        self._socket, theirs = socket.socketpair()
-        self._stream = self._socket.makefile("rwb")
+    def _start(self) -> WorkerProcess:
+        """Start a worker and have it load what the registry holds. Raises WorkerLost."""
         gpu = self._settings.gpu(self.number)
-        threads = self._settings.compute_threads
-        given = theirs.fileno(), threads, self._owner.lone_threads, self._settings.precision
-        arguments = [*map(str, given), *([] if gpu is None else [str(gpu)])]
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.worker", *arguments],
-                pass_fds=[theirs.fileno()],
-                env=child_environment(OMP_NUM_THREADS=str(threads), **_MEMORY),
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise WorkerLost(f"its process could not be started: {error}") from error
-        finally:
-            theirs.close()
-        self._call(("ping", ""), self._settings.startup_seconds)
-        # A copy: models come and go meanwhile.
-        for name, directory in list(self._owner.models.items()):
-            command = "load", name, str(directory), self._settings.preprocessing
-            loaded = self._call(command, self._settings.startup_seconds)
-            if isinstance(loaded, Loaded):
-                self._owner.note(name, loaded)
-            elif self._settings.multi_model:
-                raise WorkerLost(f"it could not load a model again: {loaded}")
-            else:
-                # A restart would not mend it. This is gunicorn's exit code for "the app cannot be loaded", which
-                # ends its master too.
-                logger.error("ClientError: %s", loaded)
-                os._exit(_APP_LOAD_ERROR)
+        process = WorkerProcess(WorkerSettings(self._settings.compute_threads, self._settings.precision, gpu))
+        self._process = process
+        process.call(Ping(), self._settings.startup_seconds)
+        self._follow(process)
         self.ready = True
-        logger.info("Worker %d is ready, pid %d", self.number, self._process.pid)
-        if not self._owner.measured.is_set():
-            self._measure()
+        fields = {"lone_threads": self._lone_threads(self._held[0])} if self._held else {}
+        logger.info("Worker %d is ready, pid %d", self.number, process.pid, extra={"fields": fields})
+        return process
 
-    def _measure(self) -> None:
-        """Have the first worker find out, while it has the cores to itself, on how many a lone picture is computed."""
-        measured = self._call(("measure", "", self._settings.lone_threads), self._settings.startup_seconds)
-        if isinstance(measured, Measured):
-            self._owner.lone_threads = measured.threads
-            logger.info("Threads for a picture that comes alone: %s", measured)
-        self._owner.measured.set()
+    def _end(self) -> None:
+        if self._process:
+            self._process.end(_END_SECONDS if self._closing.is_set() else 0)
+            self._process = None
+        # Only now is their memory free.
+        while self._held:
+            self._registry.left(self._held.pop(), self.number)
 
-    def _feed(self) -> None:
-        while not self._owner.closing.is_set():
-            if self.commands:
-                command, done = self.commands.popleft()
-                try:
-                    done.set_result(self._call(command, self._settings.startup_seconds))
-                except WorkerLost as error:
-                    done.set_exception(error)
-                    raise
-            elif batch := self._owner.queue.take(_HEARTBEAT_SECONDS, self._is_called):
-                try:
-                    self._compute(batch.tasks, batch.alone)
-                finally:
-                    self._owner.queue.done()
-            elif not self._is_called():
-                self._call(("ping", ""), min(_PATIENCE_SECONDS, self._settings.timeout_seconds))
+    def _feed(self, process: WorkerProcess) -> None:
+        """Do the next thing there is to do, if only to ask whether the worker is still there."""
+        if self._version != self._registry.version:
+            self._follow(process)
+        elif batch := self._queue.take(_HEARTBEAT_SECONDS, self._is_called):
+            try:
+                self._compute(process, batch.tasks, batch.alone)
+            finally:
+                self._queue.done()
+        elif not self._is_called():
+            process.call(Ping(), min(_PATIENCE_SECONDS, self._settings.timeout_seconds))
 
     def _is_called(self) -> bool:
-        return bool(self.commands) or self._owner.closing.is_set()
+        return self._version != self._registry.version or self._closing.is_set()
 
-    def _compute(self, tasks: list[Task], alone: bool) -> None:
-        started = time.monotonic()
-        command = "predict", tasks[0].model, [task.picture for task in tasks], alone
+    def _follow(self, process: WorkerProcess) -> None:
+        """Unload and load models until the worker holds those of the registry."""
+        while not self._closing.is_set():
+            # Before the list is read: a change that comes meanwhile is seen the next time.
+            self._version = self._registry.version
+            wanted = self._registry.wanted()
+            if extra := [model for model in self._held if model not in wanted]:
+                process.call(Unload(extra[0].name), self._settings.startup_seconds)
+                self._left(extra[0])
+            elif missing := [model for model in wanted if model not in self._held]:
+                self._load(process, missing[0])
+            else:
+                return
+
+    def _load(self, process: WorkerProcess, model: Model) -> None:
+        if not self._registry.begin(model, self.number):
+            return
+        self._held.append(model)
+        measure, self._measures = self._measures, False
+        lone_threads = self._settings.lone_threads if measure else self._lone_threads(model)
         try:
-            answers = self._call(command, self._settings.timeout_seconds)
+            command = Load(model.name, model.url, self._settings.preprocessing, lone_threads, measure)
+            self._registry.done(model, self.number, process.call(command, self._settings.startup_seconds))
+        except WorkerLost as error:
+            self._registry.failed(model, error)
+            raise
+        except ContainerError as error:
+            self._registry.failed(model, error)
+            self._left(model)
+            if model.ready:
+                self._give_up(error)
+
+    def _lone_threads(self, model: Model) -> int:
+        return model.lone_threads or self._settings.compute_threads
+
+    def _left(self, model: Model) -> None:
+        self._held.remove(model)
+        self._registry.left(model, self.number)
+
+    def _give_up(self, error: ContainerError) -> None:
+        """See to a model that has to be there, and that the worker cannot load."""
+        if self._settings.multi_model:
+            raise WorkerLost("A model could not be loaded again", str(error))
+        # A restart would not help.
+        logger.error("%s: %s", ClientError.__name__, error)
+        os._exit(_APP_LOAD_ERROR)
+
+    def _compute(self, process: WorkerProcess, tasks: list[Task], alone: bool) -> None:
+        started = time.monotonic()
+        command = Predict(tasks[0].model, [task.picture for task in tasks], alone)
+        try:
+            predictions = process.call(command, self._settings.timeout_seconds)
         except WorkerLost as error:
             for task in tasks:
                 task.answer.set_exception(error)
             raise
         metrics.BATCH_SIZE.observe(len(tasks))
-        for task, each in zip(tasks, answers.each, strict=True):
-            if isinstance(each, ContainerError):
-                task.answer.set_exception(each)
+        for task, result in zip(tasks, predictions.results, strict=True):
+            if isinstance(result, ContainerError):
+                task.answer.set_exception(result)
                 continue
             queued = started - task.created
-            timing = queued, answers.decode_seconds, answers.compute_seconds
-            task.answer.set_result(Answer(each, *timing, len(tasks)))
-
-    def _call(self, command: tuple[Any, ...], seconds: float) -> Any:
-        """Return the worker's answer. Raises WorkerLost if its process ends, or stands still for so long."""
-        assert self._socket
-        assert self._stream
-        assert self._process
-        self._socket.settimeout(seconds)
-        try:
-            pickle.dump(command, self._stream, pickle.HIGHEST_PROTOCOL)
-            self._stream.flush()
-            return pickle.load(self._stream)
-        except TimeoutError:
-            what = f"it did not answer a {command[0]} within {seconds} s"
-            raise WorkerLost(what, "the picture was not computed") from None
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
-            what = f"its process ended with {self._process.wait()}"
-            raise WorkerLost(what, "the picture was not computed") from error
-
-    def _end(self) -> None:
-        if self._socket and self._stream:
-            # What the stream still holds, if the worker hung, has nowhere to go: to write it is not waited for again.
-            self._socket.settimeout(0)
-            with suppress(OSError):
-                self._stream.close()
-            self._socket.close()
-        if self._process:
-            try:
-                # At a regular end it sees its connection close; a lost one may hang.
-                self._process.wait(2 if self._owner.closing.is_set() else 0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            timing = queued, predictions.decode_seconds, predictions.compute_seconds
+            task.answer.set_result(Answer(result, *timing, len(tasks)))

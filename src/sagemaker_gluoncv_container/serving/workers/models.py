@@ -5,16 +5,13 @@ Source: "Build your own container for SageMaker AI multi-model endpoints" in the
 
 import logging
 import threading
-from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
 
 from ... import artifact, machine
-from ...artifact import Artifact
-from ...errors import BadRequest, ContainerError, ModelLoaded, ModelNotFound, NoMemory
-from .. import metrics
+from ...errors import BadRequest, ModelLoaded, ModelNotFound, NoMemory
 from ..settings import ServingSettings
 from .dispatcher import Dispatcher
+from .registry import Model
 
 logger = logging.getLogger(__name__)
 
@@ -23,95 +20,67 @@ logger = logging.getLogger(__name__)
 _MEMORY_FACTOR = 3
 
 
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model that can be invoked, under its name in the platform's words."""
-
-    name: str
-    url: str
-    artifact: Artifact
-    params_bytes: int
-
-
 class Models:
-    """The loaded models by name, least recently used first. An endpoint of one model has it under the name ""."""
+    """What clients may do with models. An endpoint of one model has it under the name ""."""
 
     def __init__(self, settings: ServingSettings) -> None:
         """Look at the model that the endpoint is for, if it is for one, and start the workers. Raises ClientError."""
         self._settings = settings
-        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
-        # One load or unload at a time; `_loaded` itself changes only in single steps.
+        # One load or unload at a time.
         self._lock = threading.Lock()
-        if not settings.multi_model:
-            self._add("", settings.model_dir)
-        self.dispatcher = Dispatcher(settings, {model.name: Path(model.url) for model in self._loaded.values()})
+        self.dispatcher = Dispatcher(settings, [] if settings.multi_model else [self._found("", settings.model_dir)])
+        self._registry = self.dispatcher.registry
 
-    def _add(self, name: str, directory: Path) -> LoadedModel:
+    def _found(self, name: str, directory: Path) -> Model:
         found = artifact.load(directory, self._settings.preprocessing)
-        model = LoadedModel(name, str(directory), found, found.params.stat().st_size)
-        self._loaded[name] = model
-        metrics.MODELS.set(len(self._loaded))
-        return model
+        return Model(name, str(directory), found, found.params.stat().st_size)
 
-    def get(self, name: str, use: bool = False) -> LoadedModel:
+    def get(self, name: str, use: bool = False) -> Model:
         """Return a loaded model, if `use` as the most recently used one. Raises ModelNotFound."""
-        try:
-            if use:
-                self._loaded.move_to_end(name)
-            return self._loaded[name]
-        except KeyError:
-            raise ModelNotFound.named(name) from None
+        return self._registry.get(name, use)
 
     def load(self, name: str, url: str) -> None:
         """Load a model from a directory into every worker, making room by unloading the least recently used.
 
-        Raises ModelLoaded, NoMemory, or ContainerError if there is no model that can be loaded.
+        Raises ModelLoaded, NoMemory, WorkerLost, or ContainerError if there is no model that can be loaded. Then no
+        worker holds it.
         """
         if not name or not url:
             raise BadRequest("model_name or url is missing", do='Send {"model_name": "...", "url": "<a directory>"}')
         with self._lock:
-            if name in self._loaded:
-                raise ModelLoaded(f"model {name!r} is loaded already", do="Unload it first with DELETE /models/<name>")
-            found = artifact.load(Path(url), self._settings.preprocessing)
-            self._make_room(found.params.stat().st_size)
-            answers = self.dispatcher.broadcast("load", name, url, self._settings.preprocessing)
-            errors = [answer for answer in answers if isinstance(answer, ContainerError)]
-            if errors:
-                self.dispatcher.broadcast("unload", name)
-                raise ContainerError(errors[0].what, errors[0].why, errors[0].do)
-            self._add(name, Path(url))
-            self.dispatcher.models[name] = Path(url)
-            for answer in answers:
-                self.dispatcher.note(name, answer)
+            if self._is_loaded(name):
+                raise ModelLoaded(f"Model {name!r} is loaded already", do="Unload it first with DELETE /models/<name>")
+            model = self._found(name, Path(url))
+            self._make_room(model.params_bytes)
+            self._registry.load(model, self._settings.startup_seconds)
+
+    def _is_loaded(self, name: str) -> bool:
+        try:
+            self.get(name)
+        except ModelNotFound:
+            return False
+        return True
 
     def _make_room(self, params_bytes: int) -> None:
         each = _MEMORY_FACTOR * self._settings.workers
         needed = each * params_bytes
         while (available := machine.memory_available()) < needed:
+            loaded = self._registry.ready()
             # What would not fit even without all the others is no reason to unload them.
-            if needed > available + each * sum(model.params_bytes for model in self._loaded.values()):
-                what = f"the model needs about {needed >> 20} MiB of memory"
-                raise NoMemory(what, f"{available >> 20} are free", "Take an instance with more memory")
-            oldest = next(iter(self._loaded))
-            logger.info("Unloading model %r, the least recently used, for want of memory", oldest)
-            self._remove(oldest)
+            if needed > available + each * sum(model.params_bytes for model in loaded):
+                what = f"The model needs about {needed >> 20} MiB of memory"
+                raise NoMemory(what, f"Only {available >> 20} MiB are free", "Use an instance with more memory")
+            logger.info("Unloading model %r, the least recently used, to free memory", loaded[0].name)
+            self._registry.unload(loaded[0], self._settings.startup_seconds)
 
     def unload(self, name: str) -> None:
-        """Unload a model; its memory is free when this returns. Raises ModelNotFound."""
+        """Unload a model; its memory is free when this returns. Raises ModelNotFound, WorkerLost."""
         with self._lock:
-            self.get(name)
-            self._remove(name)
+            self._registry.unload(self.get(name), self._settings.startup_seconds)
 
-    def _remove(self, name: str) -> None:
-        del self._loaded[name]
-        self.dispatcher.models.pop(name, None)
-        self.dispatcher.broadcast("unload", name)
-        self.dispatcher.note(name, None)
-        metrics.MODELS.set(len(self._loaded))
-
-    def page(self, token: str, limit: int) -> tuple[list[LoadedModel], str | None]:
+    def page(self, token: str, limit: int) -> tuple[list[Model], str | None]:
         """Return up to `limit` models from the place that the token of an earlier page names, and the next token."""
         start = int(token) if token.isdecimal() else 0
-        models = sorted(self._loaded.values(), key=lambda model: model.name)
+        models = sorted(self._registry.ready(), key=lambda model: model.name)
         end = start + limit
         return models[start:end], str(end) if end < len(models) else None

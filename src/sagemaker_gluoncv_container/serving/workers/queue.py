@@ -1,6 +1,6 @@
 """The pictures that wait for a worker, and the batches in which workers take them.
 
-There is one queue for all workers, so none idles while another has a backlog, as it happens to servers whose workers
+There is one queue for all workers, so none idles while another has a backlog, as happens in servers whose workers
 each accept connections of their own. A free worker takes its share of what waits, up to a batch: an idle server adds no
 delay, and a busy one computes together what came in meanwhile.
 """
@@ -44,7 +44,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TaskBatch:
     """Tasks for one model, to be computed together; `alone` if it is one, none waits, and nothing else is computed."""
 
     tasks: list[Task]
@@ -77,9 +77,9 @@ class TaskQueue:
                 raise _stopping()
             if not self._has_room(tasks):
                 raise Overloaded(
-                    f"{len(self._waiting)} pictures wait already",
-                    f"the queue holds {self._size}",
-                    "Ask again a little later, or give the endpoint more instances",
+                    f"{len(self._waiting)} pictures are waiting already",
+                    f"The queue holds {self._size}",
+                    "Try again a little later, or give the endpoint more instances",
                 )
             self._waiting.extend(tasks)
             # The worker that was the last to compute: its caches are warm.
@@ -89,7 +89,7 @@ class TaskQueue:
     def _has_room(self, tasks: list[Task]) -> bool:
         return len(self._waiting) + len(tasks) <= self._size
 
-    def take(self, seconds: float, is_called: Callable[[], bool]) -> Batch | None:
+    def take(self, seconds: float, is_called: Callable[[], bool]) -> TaskBatch | None:
         """Return the next batch, which done() is to follow; None if none comes in time or the worker is called away."""
         mine = threading.Condition(self._lock)
         with self._lock:
@@ -107,7 +107,7 @@ class TaskQueue:
                 self._room.notify_all()
                 if batch:
                     self._computed += 1
-                    return Batch(batch, alone=self._computed == 1 and len(batch) == 1 and not self._waiting)
+                    return TaskBatch(batch, alone=self._computed == 1 and len(batch) == 1 and not self._waiting)
                 if is_called():
                     return None
                 self._idle.append(mine)
@@ -142,12 +142,12 @@ class TaskQueue:
 
 
 def _stopping() -> Overloaded:
-    return Overloaded("the server is stopping", "there is no time left to answer", "Ask again")
+    return Overloaded("The server is stopping", "There is no time left to answer", "Try again")
 
 
 def _still_wanted(task: Task) -> bool:
     if time.monotonic() > task.deadline:
-        task.answer.set_exception(TimeIsOver("the request waited too long", "its time was over before its turn came"))
+        task.answer.set_exception(TimeIsOver("The request waited too long", "Its time was over before its turn came"))
     elif not task.is_wanted():
         task.answer.cancel()
     else:

@@ -12,14 +12,14 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 from ... import artifact
 from ...errors import ContainerError, ModelNotFound
 from ...inference import openvino_net
-from ...inference.answers import Answers
+from ...inference.answers import Predictions
 from ...inference.predictor import Predictor
-from .protocol import Loaded
+from . import protocol
+from .protocol import Command, Load, Loaded, Predict, Unload, WorkerSettings
 
 _NICENESS = 10
 # What a model from elsewhere makes an engine raise.
@@ -27,64 +27,65 @@ _LOAD_ERRORS = (RuntimeError, OSError, ValueError, TypeError, LookupError, Attri
 
 
 def main() -> None:
-    """Serve the connection whose descriptor is the first argument.
-
-    The others are how many threads to use, how many for a picture that comes alone, the precision that is asked for,
-    and the number of the GPU to compute on; without it that is the CPU.
-    """
+    """Serve the connection whose descriptor is the first argument, with the WorkerSettings that are the second."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Where cores are few, what computes must not keep the front from answering pings and refusing what is too much.
     os.nice(_NICENESS)
-    descriptor, threads, lone_threads, precision, *gpu = sys.argv[1:]
+    descriptor, argument = sys.argv[1:]
     connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
-    models = _Models(int(threads), int(lone_threads), precision, int(gpu[0]) if gpu else None)
-    if not gpu:
+    settings = WorkerSettings.from_argument(argument)
+    if settings.gpu is None:
         openvino_net.read_libraries()
         _return_memory()
+    predictors = Predictors(settings)
     while True:
         try:
-            pickle.dump(models.answer(*pickle.load(connection)), connection, pickle.HIGHEST_PROTOCOL)
-            connection.flush()
+            protocol.write(connection, predictors.reply(protocol.read(connection)))
         except (EOFError, pickle.UnpicklingError, BrokenPipeError, ConnectionResetError):
             # The server is gone. Not sys.exit: MXNet's own teardown can hang, and there is nothing to save.
             os._exit(0)
 
 
-class _Models:
-    """The loaded models, and the answers to the server's commands."""
+class Predictors:
+    """The loaded models, and the replies to the server's commands."""
 
-    def __init__(self, threads: int, lone_threads: int, precision: str, gpu: int | None) -> None:
-        self._threads, self._lone_threads, self._precision, self._gpu = threads, lone_threads, precision, gpu
-        self._predictors: dict[str, Predictor] = {}
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._loaded: dict[str, Predictor] = {}
 
-    def answer(self, command: str, name: str, *rest: Any) -> Any:
-        if command == "predict":
-            if name in self._predictors:
-                return self._predictors[name].predict(*rest)
-            return Answers([ModelNotFound.named(name)] * len(rest[0]), 0, 0)
-        if command == "load":
-            return self._load(name, *rest)
-        if command == "measure":
-            measured = self._predictors[name].engine.measure(*rest)
-            _return_memory()
-            return measured
-        if command == "unload" and name in self._predictors:
-            self._predictors.pop(name).engine.close()
+    def reply(self, command: Command[object]) -> object:
+        """Do what a command says, and return the reply to it; an error that is the model's fault is a reply, too."""
+        if isinstance(command, Predict):
+            return self._predict(command)
+        if isinstance(command, Load):
+            return self._load(command)
+        if isinstance(command, Unload) and command.name in self._loaded:
+            self._loaded.pop(command.name).close()
             _return_memory()
         return None
 
-    def _load(self, name: str, directory: str, preprocessing: dict[str, Any]) -> Loaded | ContainerError:
+    def _predict(self, command: Predict) -> Predictions:
+        if command.name in self._loaded:
+            return self._loaded[command.name].predict(command.pictures, command.alone)
+        # Its model was unloaded while it waited.
+        return Predictions([ModelNotFound.named(command.name)] * len(command.pictures), 0, 0)
+
+    def _load(self, command: Load) -> Loaded | ContainerError:
+        asked = self._settings
         try:
-            found = artifact.load(Path(directory), preprocessing)
-            predictor = Predictor(found, self._threads, self._precision, self._gpu, self._lone_threads)
+            found = artifact.load(Path(command.directory), command.preprocessing)
+            predictor = Predictor(
+                found, asked.threads, asked.precision, asked.gpu, command.lone_threads, command.measure
+            )
         except ContainerError as error:
             return error
         except _LOAD_ERRORS as error:
-            return ContainerError(f"the model in {directory} cannot be loaded", str(error).strip().splitlines()[-1])
-        self._predictors[name] = predictor
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            return ContainerError(f"The model in {command.directory} cannot be loaded", reason[-1])
+        self._loaded[command.name] = predictor
         _return_memory()
-        return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why)
+        return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why, predictor.measured)
 
 
 def _return_memory() -> None:

@@ -70,7 +70,7 @@ def test_no_memory(memory: Memory, directory: str) -> None:
     memory.loaded.load("a", directory)
     memory.loaded.load("b", directory)
     Path(directory, "model-0000.params").write_bytes(bytes(3 * PARAMS_BYTES + 1))
-    with pytest.raises(NoMemory, match="the model needs about"):
+    with pytest.raises(NoMemory, match="The model needs about"):
         memory.loaded.load("large", directory)
     assert names(memory.loaded) == ["a", "b"]
 

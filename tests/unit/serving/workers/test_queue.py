@@ -52,7 +52,7 @@ def test_a_batch_is_for_one_model(queue: TaskQueue) -> None:
 def test_a_full_queue(queue: TaskQueue) -> None:
     """Tasks for which there is no room are refused, all of them, and what waits stays."""
     queue.submit([task(letter) for letter in "abcd"])
-    with pytest.raises(Overloaded, match="4 pictures wait already. the queue holds 6"):
+    with pytest.raises(Overloaded, match="4 pictures are waiting already. The queue holds 6"):
         queue.submit([task(letter) for letter in "xyz"])
     queue.submit([task(letter) for letter in "ef"])
     assert take(queue) + take(queue) == "abcdef"
@@ -83,7 +83,7 @@ def test_stopping(queue: TaskQueue) -> None:
     error = waiting.answer.exception(10)
     assert isinstance(error, Overloaded)
     assert error.status == 503
-    with pytest.raises(Overloaded, match="the server is stopping"):
+    with pytest.raises(Overloaded, match="The server is stopping"):
         queue.submit([task("b")])
 
 
