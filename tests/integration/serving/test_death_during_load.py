@@ -130,7 +130,7 @@ def test_a_model_that_kills_workers(models: Models, directory: str, monkeypatch:
 
 
 def test_over_http(start: Callable[..., Server], directory: str, flower: bytes) -> None:
-    """The same as clients see it: 5xx, 404 for what was not loaded, then 200 from each worker alone, and all memory back."""
+    """As clients see it: a 5xx, 404 for what was not loaded, all memory back, then 200 from each worker alone."""
     server = start(WORKERS, SAGEMAKER_MULTI_MODEL="true", OMP_NUM_THREADS="1")
     body = f'{{"model_name": "a", "url": "{directory}"}}'
     before = server.resident_bytes()

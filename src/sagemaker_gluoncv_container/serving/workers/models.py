@@ -46,7 +46,9 @@ class Models:
         worker holds it.
         """
         if not name or not url:
-            raise BadRequest("model_name or url is missing", do='Send {"model_name": "...", "url": "<a directory>"}')
+            raise BadRequest(
+                "The request lacks model_name or url", do='Send {"model_name": "...", "url": "<a directory>"}'
+            )
         with self._lock:
             if self._is_loaded(name):
                 raise ModelLoaded(f"Model {name!r} is loaded already", do="Unload it first with DELETE /models/<name>")
