@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sagemaker_gluoncv_container.errors import ClientError
-from sagemaker_gluoncv_container.training.hyperparameters import LAYERS, SMALL_LAYERS, Hyperparameters
+from sagemaker_gluoncv_container.training.hyperparameters import LAYERS, RANGES, SMALL_LAYERS, Hyperparameters
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "hyperparameters.md"
 
@@ -180,6 +180,13 @@ def test_documented(name: str) -> None:
         assert default.split()[0] == (
             ",".join(map(str, row.default)) if isinstance(row.default, tuple) else str(row.default)
         )
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_documented_values(name: str) -> None:
+    """What the documents say of its values is what a message says, word by word."""
+    row = next(line for line in DOCS.read_text().splitlines() if line.startswith(f"| `{name}` |"))
+    assert row.split("|")[3].strip() == RANGES[name].expected
 
 
 def test_documents_name_nothing_else() -> None:

@@ -72,7 +72,7 @@ def flag() -> Range:
             raise ValueError
         return bool(value)
 
-    return Range(parse, "0 or 1, or False or True", choices=(False, True))
+    return Range(parse, "0 or 1, False or True", choices=(False, True))
 
 
 def layers(large: tuple[int, ...], small: tuple[int, ...]) -> Range:
