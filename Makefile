@@ -63,11 +63,11 @@ gpu-check: ## test the GPU image on this host's GPUs, and print the figures for 
 	@$(MAKE) --no-print-directory image-gpu .venv-client/ready
 	@docker run --rm --gpus all $(IMAGE_GPU) true || { echo "NOT RUN: containers get no GPUs. Install the NVIDIA Container Toolkit" >&2; exit 1; }
 	IMAGE=$(IMAGE_GPU) $(CLIENT)/pytest tests/gpu
-	$(CLIENT)/python benchmarks/gpu.py --image $(IMAGE_GPU)
+	PYTHONPATH=tests:local_test $(CLIENT)/python benchmarks/gpu.py --image $(IMAGE_GPU)
 
 .PHONY: bench-serving
 bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of their environments (more flags in BENCH_FLAGS)
-	$(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
+	PYTHONPATH=local_test $(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
 
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes

@@ -1,6 +1,6 @@
 """What the base weights are worth: one job with them and one without, in the container, on real photos.
 
-    .venv/bin/python benchmarks/fine_tuning.py PICTURES [--image sagemaker-gluoncv:cpu] [--epochs 6]
+    PYTHONPATH=local_test .venv/bin/python benchmarks/fine_tuning.py PICTURES [--image IMAGE] [--epochs 6]
 
 PICTURES holds train/<class>/*.jpg and validation/<class>/*.jpg. Prints the validation accuracy of both jobs, and
 what their int8 forms cost.
@@ -11,11 +11,9 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "local_test"))
 from pack_folders import pack
 
 HYPERPARAMETERS = {

@@ -11,14 +11,12 @@ import sys
 from pathlib import Path
 
 import environments
+from pack_folders import pack
 from PIL import Image
 
 from sagemaker_gluoncv_container.artifact import load
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "local_test"))
-from pack_folders import pack  # noqa: E402
-
 HYPERPARAMETERS = {
     "image_shape": "3,224,224",
     "epochs": "1",

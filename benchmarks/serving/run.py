@@ -1,6 +1,7 @@
 """Our server beside its peers, in one run: the same model, the same pictures, the same cores.
 
-    .venv/bin/python benchmarks/serving/run.py [--seconds 10] [--rounds 1] [--markdown docs/benchmarks.md]
+    make bench-serving
+    PYTHONPATH=local_test .venv/bin/python benchmarks/serving/run.py [--seconds 10] [--rounds 1] [--markdown FILE]
 
 Each peer gets a virtual environment of its own (kept in benchmarks/serving/work), is checked to give the right
 answers, is tried with several workers x threads, and is then measured with the best: closed loop at 1, 8 and 64

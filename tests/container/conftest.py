@@ -10,7 +10,8 @@ import pytest
 from draw_pictures import draw, write_channel
 from pack_folders import pack
 
-from support.containers import LABEL, USER, Job, Server, alarming_lines, docker, free_port, serving, train
+from support.containers import LABEL, USER, Job, Server, alarming_lines, docker, serving, train
+from support.processes import free_port
 
 HYPERPARAMETERS = {
     "image_shape": "3,64,64",

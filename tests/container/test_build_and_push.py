@@ -16,7 +16,8 @@ import boto3
 import pytest
 
 from support import containers
-from support.containers import LABEL, docker, free_port, serving, train
+from support.containers import LABEL, docker, serving, train
+from support.processes import free_port
 from support.registries import HOSTS, HTTP_PORT, MANIFEST, Aws, Registry, aws, loopback_address, named, registry
 
 Push = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,10 +1,10 @@
 """Promise: `docker ps` shows a server that answers as healthy, and never a training job as unhealthy."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from support.containers import USER, Container, Job, serving, started, write_tree
+from support.processes import wait_until
 
 # The image's own is 30 s.
 OFTEN = ("--health-interval", "500ms")
@@ -13,11 +13,12 @@ SECONDS = 60
 
 def wait_for_health(container: Container, expected: str) -> None:
     """Return once Docker shows that health. Raises AssertionError if the container ends or it takes too long."""
-    deadline = time.monotonic() + SECONDS
-    while container.inspect("{{.State.Health.Status}}") != expected:
+
+    def shown() -> bool:
         assert container.running, container.log
-        assert time.monotonic() < deadline, container.inspect("{{json .State.Health}}")
-        time.sleep(0.1)
+        return container.inspect("{{.State.Health.Status}}") == expected
+
+    wait_until(shown, SECONDS, lambda: container.inspect("{{json .State.Health}}"))
 
 
 def test_a_server_is_healthy(trained: Job) -> None:

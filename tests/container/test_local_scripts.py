@@ -4,14 +4,14 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
-from support.containers import IMAGE, READY_SECONDS, free_port
+from support.containers import IMAGE, READY_SECONDS, status
+from support.processes import free_port, wait_until
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -47,18 +47,12 @@ def local_server(scripts: Path, environment: dict[str, str]) -> Iterator[Callabl
     servers: list[subprocess.Popen[bytes]] = []
 
     def answers() -> bool:
-        try:
-            return requests.get(f"http://127.0.0.1:{environment['PORT']}/ping", timeout=2).ok
-        except (requests.ConnectionError, requests.Timeout):
-            return False
+        assert servers[0].poll() is None
+        return status(f"http://127.0.0.1:{environment['PORT']}/ping") == requests.codes.ok
 
     def start() -> None:
         servers.append(subprocess.Popen([str(scripts / "serve_local.sh")], cwd="/", env=environment))
-        deadline = time.monotonic() + READY_SECONDS
-        while not answers():
-            assert servers[0].poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(answers, READY_SECONDS, "a ping gets 200")
 
     yield start
     for server in servers:

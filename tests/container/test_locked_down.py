@@ -6,10 +6,10 @@ So a job with network isolation works, and so does an endpoint whose /opt/ml/mod
 import base64
 import json
 import os
-import time
 from collections.abc import Callable
 
 from support.containers import READY_SECONDS, Container, Job, alarming_lines, started
+from support.processes import wait_until
 
 # Not root; and whoever runs the tests has to be able to remove what was written.
 UID = os.getuid() or 1000
@@ -33,10 +33,11 @@ except OSError as error:
 
 def wait_until_ready(container: Container) -> None:
     """Return once /ping answers 200 inside."""
-    deadline = time.monotonic() + READY_SECONDS
-    while container.execute("python3", "-c", PING).strip() != "200":
-        assert time.monotonic() < deadline, container.log
-        time.sleep(0.1)
+
+    def ready() -> bool:
+        return container.execute("python3", "-c", PING).strip() == "200"
+
+    wait_until(ready, READY_SECONDS, lambda: f"a ping gets 200: {container.log}")
 
 
 def test_it_trains(job: Callable[..., Job]) -> None:

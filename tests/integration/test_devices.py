@@ -1,6 +1,7 @@
 """The GPU image's messages, in real jobs and servers: MXNet counts as built for GPUs, the driver is a stand-in."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,7 +23,10 @@ def host(tmp_path: Path, stub_driver: Path) -> Host:
     package = tmp_path / "packages" / "mxnet_cu112-1.9.1.dist-info"
     package.mkdir(parents=True)
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: mxnet-cu112\nVersion: 1.9.1\n")
-    variables = {"PYTHONPATH": str(package.parent), "LD_LIBRARY_PATH": str(stub_driver)}
+    variables = {
+        "PYTHONPATH": f"{package.parent}:{os.environ.get('PYTHONPATH', '')}",
+        "LD_LIBRARY_PATH": str(stub_driver),
+    }
     return lambda gpus: {**variables, "STUB_GPUS": gpus}
 
 
@@ -44,7 +48,7 @@ def test_server_on_a_gpu_without_machine_code(host: Host, start_server: Start, s
     """The server refuses to start with the same message, rather than compute slowly at a GPU's price."""
     with start_server(small_job, tmp_path / "log", **host("Tesla K80=3.7")) as server:
         assert server.process.wait(60) == 2
-    [line] = map(json.loads, server.log.splitlines())
+    [line] = map(json.loads, server.output.splitlines())
     assert line["message"].startswith(
         "ClientError: MXNet cannot compute on this instance's GPU, Tesla K80 (compute capability 3.7). "
     )
@@ -61,7 +65,7 @@ def test_without_a_gpu(host: Host, start_job: Start, start_server: Start, small_
         headers = {"Content-Type": "application/x-image"}
         answer = requests.post(f"{server.url}/invocations", draw("car", 7), headers=headers, timeout=60)
     assert sum(answer.json()) == pytest.approx(1, abs=1e-4)
-    assert server.log.count("No GPU") == server.log.count(NO_GPU) == 1
+    assert server.output.count("No GPU") == server.output.count(NO_GPU) == 1
 
 
 def test_float16_without_a_gpu(host: Host, start_job: Start, small_job: Path) -> None:

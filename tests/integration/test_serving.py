@@ -127,7 +127,7 @@ def test_broken_connections(server: Any) -> None:
         with socket.create_connection((host, int(port)), timeout=10) as connection:
             connection.sendall(data)
     assert invoke(server, PICTURE).status_code == 200
-    assert "Traceback" not in server.log
+    assert "Traceback" not in server.output
 
 
 def test_batch_transform_and_stop(trained: Any, tmp_path: Path, start_server: StartServer) -> None:
@@ -144,7 +144,7 @@ def test_batch_transform_and_stop(trained: Any, tmp_path: Path, start_server: St
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
         assert not any(worker.is_running() for worker in workers)
-        assert "Traceback" not in server.log
+        assert "Traceback" not in server.output
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_refusal_to_start(tmp_path: Path, start_server: StartServer, variables: 
     (tmp_path / "model").mkdir()
     with start_server(tmp_path, tmp_path / "log", **variables) as server:
         assert server.process.wait(60) == 2
-        assert reason.format(base=tmp_path) in server.log
-        assert "Traceback" not in server.log
+        assert reason.format(base=tmp_path) in server.output
+        assert "Traceback" not in server.output
 
 
 def test_weights_that_cannot_be_loaded(trained: Any, tmp_path: Path, start_server: StartServer) -> None:
@@ -176,5 +176,5 @@ def test_weights_that_cannot_be_loaded(trained: Any, tmp_path: Path, start_serve
         (model / path.name).write_bytes(content[: len(content) // 2] if path.suffix == ".params" else content)
     with start_server(tmp_path, tmp_path / "log") as server:
         assert server.process.wait(60) not in (0, None)
-        assert f"{next(model.glob('*.params'))} cannot be loaded" in server.log
-        assert "Traceback" not in server.log
+        assert f"{next(model.glob('*.params'))} cannot be loaded" in server.output
+        assert "Traceback" not in server.output

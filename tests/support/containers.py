@@ -7,7 +7,6 @@ a fixed time.
 import json
 import os
 import re
-import socket
 import subprocess
 import time
 import uuid
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+from support.processes import wait_until
 
 IMAGE = os.environ.get("IMAGE", "sagemaker-gluoncv:cpu")
 IMAGE_GPU = os.environ.get("IMAGE_GPU", "sagemaker-gluoncv:gpu")
@@ -41,12 +42,12 @@ def docker(*arguments: str, stdin: str | None = None, check: bool = True) -> str
     return done.stdout
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def status(url: str) -> int:
+    """Return the status with which a URL answers a GET; 0 if nothing answers."""
+    try:
+        return requests.get(url, timeout=2).status_code
+    except (requests.ConnectionError, requests.Timeout):
+        return 0
 
 
 class Container:
@@ -78,11 +79,15 @@ class Container:
 
     def wait_for_log(self, text: str, seconds: float = JOB_SECONDS) -> None:
         """Return once it has printed `text`. Raises AssertionError if it ends or takes longer."""
-        deadline = time.monotonic() + seconds
-        while text not in self.log:
-            assert self.running, f"ended without {text!r}: {self.log}"
-            assert time.monotonic() < deadline, f"no {text!r} in {seconds} s: {self.log}"
-            time.sleep(0.1)
+
+        def logged() -> bool:
+            # Asked first: what a container prints as its last is there when it has ended.
+            running = self.running
+            found = text in self.log
+            assert found or running, f"ended without {text!r}: {self.log}"
+            return found
+
+        wait_until(logged, seconds, lambda: f"{text!r} in {self.log}")
 
     def stop(self, seconds: int) -> tuple[int, float]:
         """Send SIGTERM, and SIGKILL after that many seconds; return the exit code and how long it took."""
@@ -189,17 +194,12 @@ class Server:
 
     def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         """Return once /ping answers 200. Raises AssertionError if it ends or takes longer."""
-        deadline = time.monotonic() + seconds
-        while not self._pings():
-            assert self.container.running, f"the server ended: {self.container.log}"
-            assert time.monotonic() < deadline, f"not ready in {seconds} s: {self.container.log}"
-            time.sleep(0.1)
 
-    def _pings(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/ping", timeout=2).status_code == 200
-        except (requests.ConnectionError, requests.Timeout):
-            return False
+        def ready() -> bool:
+            assert self.container.running, f"the server ended: {self.container.log}"
+            return status(f"{self.url}/ping") == requests.codes.ok
+
+        wait_until(ready, seconds, lambda: f"a ping gets 200: {self.container.log}")
 
     def ask(self, body: bytes, content_type: str = "application/x-image", **headers: str) -> requests.Response:
         """Send one request to /invocations; header names take _ for -."""

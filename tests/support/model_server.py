@@ -1,14 +1,10 @@
 """The real server as a process of the test: started, asked, watched, stopped; and models for it, made in a second."""
 
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -20,8 +16,8 @@ import psutil
 
 from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.images import Preprocessing
+from support.processes import SERVE, Process, environment, free_port, wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 # The platform kills 30 s after SIGTERM.
 STOP_SECONDS = 25
@@ -42,56 +38,24 @@ class Reply(NamedTuple):
         return json.loads(self.body)
 
 
-def wait_until(condition: Callable[[], object], seconds: float, what: str) -> float:
-    """Return the seconds after which a condition held; fail if it does not in time."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() < began + seconds, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def environment(base: Path, **variables: str) -> dict[str, str]:
-    """Return an environment for `serve`, in which nothing but `variables` is set for it."""
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("SAGEMAKER_") and name != "OMP_NUM_THREADS"
-    }
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**own, "SAGEMAKER_BASE_DIR": str(base), "PATH": path, **variables}
-
-
 def serve(base: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run `serve` where it is expected to refuse to start."""
-    command = [sys.executable, str(ROOT / "serve" / "serve")]
     return subprocess.run(
-        command, env=environment(base, **variables), capture_output=True, text=True, timeout=START_SECONDS
+        SERVE, env=environment(base, **variables), capture_output=True, text=True, timeout=START_SECONDS
     )
 
 
-class Server:
-    """A running server. Its log is `log`, a line of JSON an event."""
+class Server(Process):
+    """A running server. Its log has a line of JSON for each event."""
 
-    def __init__(self, base: Path, log: Path, **variables: str) -> None:
+    def __init__(self, base: Path, log_path: Path, **variables: str) -> None:
         self.port = int(variables.setdefault("SAGEMAKER_BIND_TO_PORT", str(free_port())))
-        self._log = log
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "serve" / "serve")],
-                env=environment(base, **variables),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        super().__init__(SERVE, log_path, environment(base, **variables))
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
 
     def connect(self, timeout: float = 60) -> HTTPConnection:
         """Return a connection of its own."""
@@ -139,7 +103,7 @@ class Server:
 
     def log(self) -> list[dict[str, Any]]:
         """Return the log's lines; every one must be JSON."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [json.loads(line) for line in self.output.splitlines()]
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the workers that the log says became ready, those that still live."""
@@ -155,47 +119,47 @@ class Server:
         """Return the memory of all processes of the server."""
         return sum(process.memory_info().rss for process in self.processes())
 
-    def wait_until_ready(self, workers: int) -> None:
+    def wait_until_ready(self, workers: int = 1) -> None:
         """Return once that many workers can answer."""
 
         def ready() -> bool:
-            assert self.process.poll() is None, self._log.read_text()
+            assert self.process.poll() is None, self.output
             return self.ping() == 200 and self.metrics()["workers_ready"] >= workers
 
         wait_until(ready, START_SECONDS, "workers are ready")
-
-    def stop(self) -> float:
-        """End the server as the platform does; return the seconds it took."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(STOP_SECONDS)
-        return time.monotonic() - began
 
     def end(self) -> None:
         """Stop it if it still runs, and fail if a process of it is left."""
         if self.process.poll() is None:
             family = self.processes()
             try:
-                self.stop()
+                self.stop(STOP_SECONDS)
                 _, left = psutil.wait_procs(family, timeout=5)
-            except subprocess.TimeoutExpired:
+            except AssertionError:
                 left = family
             for process in left:
                 process.kill()
             psutil.wait_procs(left, timeout=5)
-            self.process.wait(5)
-            assert not left, left
+            assert not left, f"{left} did not end: {self.output}"
+        self.kill()
 
 
 @contextmanager
-def running(base: Path, log: Path, workers: int = 1, **variables: str) -> Iterator[Server]:
-    """Yield a server with that many workers, ready; end it afterwards."""
-    server = Server(base, log, SAGEMAKER_MODEL_SERVER_WORKERS=str(workers), **variables)
+def starting(base: Path, log_path: Path, **variables: str) -> Iterator[Server]:
+    """Yield a server that was just started; end it afterwards."""
+    server = Server(base, log_path, **variables)
     try:
-        server.wait_until_ready(workers)
         yield server
     finally:
         server.end()
+
+
+@contextmanager
+def running(base: Path, log_path: Path, workers: int = 1, **variables: str) -> Iterator[Server]:
+    """Yield a server with that many workers, ready; end it afterwards."""
+    with starting(base, log_path, SAGEMAKER_MODEL_SERVER_WORKERS=str(workers), **variables) as server:
+        server.wait_until_ready(workers)
+        yield server
 
 
 def seen_by(clients: subprocess.Popen[str]) -> Any:

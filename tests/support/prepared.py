@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,9 +13,7 @@ from draw_pictures import draw
 from PIL import Image
 
 from sagemaker_gluoncv_container.cli import main
-
-SECONDS = 300
-ROOT = Path(__file__).resolve().parents[2]
+from support.jobs import Job, run_job
 
 
 @dataclass(frozen=True)
@@ -113,14 +108,10 @@ def tree(folder: Path, but: Sequence[str] = ()) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def train(prepared: Prepared, base: Path, **hyperparameters: str) -> subprocess.CompletedProcess[str]:
-    """Run the training job on what was prepared."""
+def train(prepared: Prepared, base: Path, **hyperparameters: str) -> Job:
+    """Run the training job on what was prepared. Raises AssertionError with its log unless it ends with 0."""
     (base / "input" / "data").mkdir(parents=True)
     for channel in ("train", "validation"):
         (base / "input" / "data" / channel).symlink_to(prepared.out / channel)
-    (base / "input" / "config").mkdir()
     given = {"use_pretrained_model": "0", "image_shape": "3,32,32", **hyperparameters}
-    (base / "input" / "config" / "hyperparameters.json").write_text(json.dumps(given))
-    command = [sys.executable, str(ROOT / "train" / "train")]
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    return run_job(base, given, OMP_NUM_THREADS="1")

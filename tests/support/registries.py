@@ -10,7 +10,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from pathlib import Path
 import bcrypt
 import requests
 
-from support.containers import free_port
+from support.containers import status
+from support.processes import free_port, wait_until
 
 READY_SECONDS = 60
 HOSTS = Path("/etc/hosts")
@@ -37,22 +37,16 @@ def running(command: Sequence[str], log: Path, answers: Callable[[], bool], **va
     with log.open("w") as output:
         server = subprocess.Popen(bound, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=log.parent)
     try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not answers():
-            assert server.poll() is None, f"{command[0]} ended: {log.read_text()}"
-            assert time.monotonic() < deadline, f"{command[0]} does not answer: {log.read_text()}"
-            time.sleep(0.1)
+        wait_until(
+            lambda: answers() or server.poll() is not None,
+            READY_SECONDS,
+            lambda: f"{command[0]} answers: {log.read_text()}",
+        )
+        assert server.poll() is None, f"{command[0]} ended: {log.read_text()}"
         yield
     finally:
         server.terminate()
         server.wait(timeout=READY_SECONDS)
-
-
-def _status(url: str) -> int:
-    try:
-        return requests.get(url, timeout=2).status_code
-    except (requests.ConnectionError, requests.Timeout):
-        return 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ auth: {{htpasswd: {{realm: test, path: "{folder}/htpasswd"}}}}
     )
     name = address if port == HTTP_PORT else f"{address}:{port}"
     command = ["docker-registry", "serve", str(folder / "config.yml")]
-    with running(command, folder / "log", lambda: _status(f"http://{name}/v2/") == requests.codes.unauthorized):
+    with running(command, folder / "log", lambda: status(f"http://{name}/v2/") == requests.codes.unauthorized):
         yield Registry(name, password)
 
 
@@ -127,7 +121,7 @@ def aws(folder: Path) -> Iterator[Aws]:
     url = f"http://127.0.0.1:{port}"
     command = [str(Path(sys.executable).parent / "moto_server"), "--port", str(port)]
     with running(
-        command, folder / "log", lambda: _status(f"{url}/moto-api/") == requests.codes.ok, MOTO_ACCOUNT_ID=account
+        command, folder / "log", lambda: status(f"{url}/moto-api/") == requests.codes.ok, MOTO_ACCOUNT_ID=account
     ):
         yield Aws(url, account)
 

@@ -82,8 +82,7 @@ def test_a_labelling_job_trains(s3: Any, prepare: Prepare, tmp_path: Path) -> No
     # What has no label yet goes back to a labelling job.
     to_label = [json.loads(each) for each in (prepared.out / "to-label.manifest").read_text().splitlines()]
     assert to_label == [{"source-ref": f"{uri}/6.jpg"}, {"source-ref": f"{uri}/7.jpg"}]
-    job = train(prepared, tmp_path / "job", epochs="1")
-    assert job.returncode == 0, job.stdout + job.stderr
+    train(prepared, tmp_path / "job", epochs="1")
     described = (tmp_path / "job" / "model" / "sagemaker-gluoncv.json").read_text()
     assert json.loads(described)["classes"] == CLASSES
 

@@ -1,27 +1,18 @@
 """Two hosts with a sharded source write, together, what one host writes."""
 
 import json
-import os
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from support.prepared import Packed, Prepare, Prepared, draw_folders, encoded
+from support.processes import PREPARE, environment, free_port
 
 # Two names that are two hosts to the protocol, and one machine to the network.
 HOSTS = ["127.0.0.1", "127.0.0.2"]
 SECONDS = 120
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 def base_of(host: str, folder: Path, distribution: str) -> Path:
@@ -40,11 +31,10 @@ def run_hosts(bases: list[Path], *options: str) -> list[Prepared]:
     """Run the command on every host at once; return what each wrote."""
     port, processes = free_port(), []
     for base in bases:
-        command = [sys.executable, "-m", "sagemaker_gluoncv_container.cli", "prepare"]
-        command += [str(base / "processing" / "input"), str(base / "processing" / "output"), "--no-progress"]
+        command = [*PREPARE, str(base / "processing" / "input"), str(base / "processing" / "output"), "--no-progress"]
         command += ["--host-port", str(port), "--host-seconds", str(SECONDS), *options]
-        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base)}
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        processes.append(subprocess.Popen(command, env=environment(base), **output))
     try:
         for process in processes:
             output, _ = process.communicate(timeout=SECONDS)

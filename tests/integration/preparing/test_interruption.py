@@ -2,12 +2,12 @@
 
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 from sagemaker_gluoncv_container.data.record_files import scan
-from support.prepared import Prepare, draw_folders, tree
+from support.prepared import Prepare, draw_folders, invoke, tree
+from support.processes import PREPARE
 
 KILLS = 5
 # Commits are every 256 pictures: each life must be able to get past one.
@@ -29,15 +29,7 @@ def size(folder: Path) -> int:
 
 def start(source: Path, out: Path) -> "subprocess.Popen[bytes]":
     """Start the command in a process of its own."""
-    command = [
-        sys.executable,
-        "-m",
-        "sagemaker_gluoncv_container.cli",
-        "prepare",
-        str(source),
-        str(out),
-        *OPTIONS,
-    ]
+    command = [*PREPARE, str(source), str(out), *OPTIONS]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -74,8 +66,6 @@ def test_five_kills_leave_no_trace(prepare: Prepare, tmp_path: Path) -> None:
 
 def test_other_settings_do_not_go_on(tmp_path: Path) -> None:
     """What was begun with other settings is not mixed with these; the message says what to delete."""
-    from prepared import invoke
-
     source = draw_folders(tmp_path / "pictures", {"bird": 300, "car": 300})
     process = start(source, tmp_path / "out")
     kill_after_growth(process, tmp_path / "out", 200_000)

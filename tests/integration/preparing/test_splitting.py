@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.prepared import Prepare, Prepared, draw_folders, encoded, tree
+from support.prepared import Prepare, Prepared, draw_folders, encoded, invoke, tree
 
 COUNTS = {"bird": 101, "car": 57, "flower": 83, "plane": 24}
 MORE = {"bird": 10, "car": 6, "flower": 8, "plane": 3}
@@ -122,8 +122,6 @@ def test_quotas_and_limit(pictures: Path, prepare: Prepare) -> None:
 
 def refused(source: Path, *options: str) -> str:
     """Return what a refused call says."""
-    from prepared import invoke
-
     result = invoke("prepare", str(source), str(source.parent / "refused"), "--no-progress", *options)
     shutil.rmtree(source.parent / "refused", ignore_errors=True)
     assert result.exit_code == 2

@@ -10,7 +10,8 @@ from draw_pictures import CLASSES, draw
 
 from sagemaker_gluoncv_container.data import recordio
 from sagemaker_gluoncv_container.data.recordio import ImageRecord
-from support.model_server import ROOT, Server, wait_until
+from support.model_server import Server
+from support.processes import ROOT, wait_until
 
 RECORDS = 341
 RECORDIO = "application/x-recordio"

@@ -9,7 +9,8 @@ import pytest
 from draw_pictures import draw
 from PIL import Image
 
-from support.model_server import Server, wait_until
+from support.model_server import Server
+from support.processes import wait_until
 
 BATCH_SIZE = 8
 

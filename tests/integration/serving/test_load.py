@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from support.model_server import STOP_SECONDS, Server, seen_by, wait_until, write_model
+from support.model_server import STOP_SECONDS, Server, seen_by, write_model
+from support.processes import wait_until
 
 CLIENTS = 200
 SECONDS = 60

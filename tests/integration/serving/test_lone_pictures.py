@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from support.model_server import Server, wait_until, write_model
+from support.model_server import Server, write_model
+from support.processes import wait_until
 
 MEASURED = "Threads for a picture that comes alone: "
 

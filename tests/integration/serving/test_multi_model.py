@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from support.model_server import Reply, Server, wait_until, write_model
+from support.model_server import Reply, Server, write_model
+from support.processes import wait_until
 
 NAMES = ("plain", "a/b", "a//b", "café & co?#.tar.gz", "100%/ü +")
 # 12 MB of parameters in 5 layers of 2.4: five such models take as much as the server does without.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.model_server import Server, free_port, wait_until
+from support.model_server import Server
+from support.processes import free_port, wait_until
 
 LOG_FIELDS = {
     "time",

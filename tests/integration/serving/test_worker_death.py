@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.model_server import START_SECONDS, Server, seen_by, wait_until, write_model
+from support.model_server import START_SECONDS, Server, seen_by, write_model
+from support.processes import wait_until
 
 WHOLE_AGAIN_SECONDS = 5
 BATCH_SIZE = 8

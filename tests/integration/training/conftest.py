@@ -1,10 +1,6 @@
 """Jobs on a few small drawn pictures: in this process, or as the platform starts them."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +12,7 @@ from sagemaker_gluoncv_container import contract
 from sagemaker_gluoncv_container.training import job
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training.model import precision
-
-ROOT = Path(__file__).resolve().parents[3]
+from support.jobs import Job, write_hyperparameters
 
 # The smallest net on the smallest pictures: what is tested here does not depend on the size.
 SMALL = {"num_layers": "20", "image_shape": "3,32,32", "mini_batch_size": "8", "epochs": "2", "learning_rate": "0.01"}
@@ -75,62 +70,17 @@ def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
     return run
 
 
-class Process:
-    """A job as the platform starts it: `train`, on one compute thread so that it can be repeated to the bit."""
-
-    def __init__(self, base: Path, hyperparameters: dict[str, str]) -> None:
-        config = base / "input" / "config" / "hyperparameters.json"
-        given = {**SMALL, "seed": "3", **hyperparameters}
-        config.write_text(json.dumps({name: value for name, value in given.items() if value}))
-        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "OMP_NUM_THREADS": "1"}
-        self.lines: list[str] = []
-        self.popen = subprocess.Popen(
-            [sys.executable, str(ROOT / "train" / "train")],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        # A job that hangs ends the test, not the test run.
-        self._alarm = threading.Timer(180, self.popen.kill)
-        self._alarm.start()
-
-    def until(self, text: str) -> str:
-        """Return the first line of the log with this text in it."""
-        assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            self.lines.append(line)
-            if text in line:
-                return line
-        raise AssertionError(f"the job ended without {text!r}:\n{''.join(self.lines)}")
-
-    def ended(self) -> int:
-        """Return the exit code, when it has ended."""
-        assert self.popen.stdout is not None
-        self.lines += list(self.popen.stdout)
-        return self.popen.wait()
-
-    @property
-    def log(self) -> str:
-        """The log so far."""
-        return "".join(self.lines)
-
-    def close(self) -> None:
-        """End it."""
-        self._alarm.cancel()
-        self.popen.kill()
-        self.popen.communicate()
-
-
 @pytest.fixture
-def start() -> Iterator[Callable[..., Process]]:
-    """Return what starts a job as a process of its own; it is ended with the test."""
-    processes: list[Process] = []
+def start() -> Iterator[Callable[..., Job]]:
+    """Return what starts a job as a process of its own, on one compute thread so that it can be repeated to the bit."""
+    jobs: list[Job] = []
 
-    def start(base: Path, **hyperparameters: str) -> Process:
-        processes.append(Process(base, hyperparameters))
-        return processes[-1]
+    def start(base: Path, **hyperparameters: str) -> Job:
+        given = {**SMALL, "seed": "3", **hyperparameters}
+        write_hyperparameters(base, {name: value for name, value in given.items() if value})
+        jobs.append(Job(base, OMP_NUM_THREADS="1"))
+        return jobs[-1]
 
     yield start
-    for process in processes:
-        process.close()
+    for each in jobs:
+        each.kill()

@@ -48,10 +48,10 @@ def test_sigterm_in_mid_epoch_then_restart_is_bit_equal(
     (broken / "checkpoints").mkdir()
     uninterrupted = start(whole, **GIVEN, optimizer=optimizer)
     job = start(broken, **GIVEN, optimizer=optimizer)
-    job.until("Epoch[1] Batch [20]")
+    job.wait_for_log("Epoch[1] Batch [20]")
     asked = time.monotonic()
-    job.popen.send_signal(signal.SIGTERM)
-    assert job.ended() == 0, job.log
+    job.process.send_signal(signal.SIGTERM)
+    assert job.wait() == 0, job.log
     assert time.monotonic() - asked < 60
     assert "Asked to stop" in job.log
     assert (broken / "model" / "image-classification-0000.params").exists()
@@ -60,13 +60,13 @@ def test_sigterm_in_mid_epoch_then_restart_is_bit_equal(
     for path in (broken / "model").iterdir():
         path.unlink()
     again = start(broken, **GIVEN, optimizer=optimizer)
-    line = again.until("Going on from a checkpoint")
+    line = again.wait_for_log("Going on from a checkpoint")
     found = re.search(r"epoch (\d+), batch (\d+)", line)
     assert found
     assert int(found[1]) == 1
     assert 20 < int(found[2]) < BATCHES
-    assert again.ended() == 0, again.log
-    assert uninterrupted.ended() == 0, uninterrupted.log
+    assert again.wait() == 0, again.log
+    assert uninterrupted.wait() == 0, uninterrupted.log
     assert len({name.split()[0] for name in weights(whole)}) == 3
     assert weights(broken) == weights(whole)
     assert figures(broken) == figures(whole)
@@ -82,13 +82,12 @@ def test_sigkill_at_random_moments_then_restarts_end_bit_equal(
     pick = random.Random(7)
     for epoch in range(2):
         job = start(broken, **GIVEN)
-        job.until(f"Epoch[{epoch}] Validation-accuracy")
+        job.wait_for_log(f"Epoch[{epoch}] Validation-accuracy")
         time.sleep(pick.uniform(0, 0.3))
-        job.popen.kill()
-        job.ended()
+        job.kill()
     last = start(broken, **GIVEN)
-    assert last.ended() == 0, last.log
-    assert uninterrupted.ended() == 0, uninterrupted.log
+    assert last.wait() == 0, last.log
+    assert uninterrupted.wait() == 0, uninterrupted.log
     assert weights(broken) == weights(whole)
 
 
@@ -96,13 +95,13 @@ def test_restart_of_a_finished_job_keeps_its_model(new_base: Callable[[str], Pat
     """A job that is started again after its last epoch trains no more and gives the same model and report."""
     base = new_base("ml")
     (base / "checkpoints").mkdir()
-    assert start(base).ended() == 0
+    assert start(base).wait() == 0
     before, report = weights(base), figures(base)
     for folder in ("model", "output/data"):
         for path in (base / folder).iterdir():
             path.unlink()
     again = start(base)
-    assert again.ended() == 0
+    assert again.wait() == 0
     assert "Batch" not in again.log
     assert weights(base) == before
     assert figures(base) == report

@@ -74,11 +74,11 @@ def test_too_many_corrupt_pictures_are_the_users_fault(base: Path, run: Callable
 def test_sigterm_is_not_lost(base: Path, start: Callable[..., Any]) -> None:
     """As the process that the platform starts, the job hears SIGTERM, ends soon with 0 and leaves its best model."""
     job = start(base, epochs="10000", mini_batch_size="2")
-    job.until("Epoch[0] Validation-accuracy")
-    job.until("Epoch[1] Batch [20]")
+    job.wait_for_log("Epoch[0] Validation-accuracy")
+    job.wait_for_log("Epoch[1] Batch [20]")
     asked = time.monotonic()
-    job.popen.send_signal(signal.SIGTERM)
-    assert job.ended() == 0, job.log
+    job.process.send_signal(signal.SIGTERM)
+    assert job.wait() == 0, job.log
     assert time.monotonic() - asked < 60
     assert artifact.load(base / "model")
 
@@ -88,7 +88,7 @@ def test_empty_rec_says_so(base: Path, start: Callable[..., Any], channel: str) 
     """An empty .rec file ends the job with exit code 2 and a failure file that names the channel."""
     (base / "input" / "data" / channel / "pictures.rec").write_bytes(b"")
     job = start(base)
-    assert job.ended() == 2
+    assert job.wait() == 2
     reason = (base / "output" / "failure").read_text()
     assert reason.startswith("ClientError: ")
     assert channel in reason
@@ -100,25 +100,25 @@ def test_booleans_and_lists_as_hyperparameters(base: Path, start: Callable[..., 
     job = start(
         base, epochs="1", early_stopping="True", lr_scheduler_step="[10, 20]", optimizer='"sgd"', multi_label="False"
     )
-    assert job.ended() == 0, job.log
+    assert job.wait() == 0, job.log
 
 
 def test_job_without_a_gpu_runs(base: Path, start: Callable[..., Any]) -> None:
     """The built-in refuses instances without a GPU; this trains on what there is."""
     assert mx.context.num_gpus() == 0
-    assert start(base, epochs="1").ended() == 0
+    assert start(base, epochs="1").wait() == 0
 
 
 def test_every_moment_after_the_first_epoch_has_a_model(base: Path, start: Callable[..., Any]) -> None:
     """While later epochs run and replace the best one, the model directory can be loaded each time one looks."""
     job = start(base, epochs="8", learning_rate="0.02", checkpoint_frequency="1")
-    job.until("Epoch[0] Validation-accuracy")
-    job.until("Epoch[1] ")
+    job.wait_for_log("Epoch[0] Validation-accuracy")
+    job.wait_for_log("Epoch[1] ")
     looked = 0
-    while job.popen.poll() is None:
+    while job.process.poll() is None:
         found = artifact.load(base / "model")
         assert mx.nd.load(str(found.params))
         looked += 1
         time.sleep(0.01)
     assert looked > 1
-    assert job.ended() == 0, job.log
+    assert job.wait() == 0, job.log

@@ -74,7 +74,7 @@ def test_two_runs_with_one_seed_end_bit_equal(new_base: Callable[[str], Path], s
         start(bases["again"], **given),
         start(bases["other"], **given, seed="4"),
     ]
-    assert [job.ended() for job in jobs] == [0, 0, 0], [job.log for job in jobs]
+    assert [job.wait() for job in jobs] == [0, 0, 0], [job.log for job in jobs]
     for epoch in range(2):
         assert_bit_equal(weights(bases["one"], epoch), weights(bases["again"], epoch))
     changed = weights(bases["other"], 1)
@@ -85,5 +85,5 @@ def test_job_without_a_seed_is_one_with_seed_0(new_base: Callable[[str], Path], 
     """What was not asked to differ does not."""
     bases = [new_base("none"), new_base("zero")]
     jobs = [start(bases[0], seed="", epochs="1"), start(bases[1], seed="0", epochs="1")]
-    assert [job.ended() for job in jobs] == [0, 0], [job.log for job in jobs]
+    assert [job.wait() for job in jobs] == [0, 0], [job.log for job in jobs]
     assert_bit_equal(weights(bases[0], 0), weights(bases[1], 0))

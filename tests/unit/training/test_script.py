@@ -5,20 +5,16 @@ SIGTERM, and writes `success`, or a failure file without the script's stderr, un
 tests run the real one.
 """
 
-import json
 import os
-import signal
-import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-DEADLINE_SECONDS = 60
+from support.jobs import Job, write_hyperparameters
+
 TOOLKIT = """
 import json, os, pathlib, subprocess, sys, traceback
 
@@ -44,16 +40,12 @@ def main():
 """
 
 
-class Run:
-    """A job whose script is given as text; its log is in `log`."""
+class Run(Job):
+    """A job whose script is given as text."""
 
     def __init__(self, base: Path, name: str, text: str, first: str = "") -> None:
         """`first` is done in the job's process before the job."""
-        self.base = base
-        (base / "input" / "config").mkdir(parents=True)
-        (base / "input" / "config" / "hyperparameters.json").write_text(
-            json.dumps({"sagemaker_program": name, "any": "1"})
-        )
+        write_hyperparameters(base, {"sagemaker_program": name, "any": "1"})
         package = base / "lib" / "sagemaker_training" / "cli"
         package.mkdir(parents=True)
         for folder in (package, package.parent):
@@ -61,40 +53,16 @@ class Run:
         (package / "train.py").write_text(TOOLKIT)
         (base / name).write_text(textwrap.dedent(text).lstrip())
         (base / name).chmod(0o755)
-        folders = [str(base / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])]
-        variables = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONPATH": os.pathsep.join(folders)}
-        command = [
-            sys.executable,
-            "-c",
-            f"import sys; from sagemaker_gluoncv_container.training import job, script\n{first}\nsys.exit(job.main())",
-        ]
-        with (base / "log").open("wb") as log:
-            self.process = subprocess.Popen(command, env=variables, stdout=log, stderr=log, start_new_session=True)
-
-    @property
-    def log(self) -> str:
-        """What was written so far."""
-        return (self.base / "log").read_text()
-
-    @property
-    def failure(self) -> str:
-        """The failure file, empty if there is none."""
-        path = self.base / "output" / "failure"
-        return path.read_text() if path.exists() else ""
-
-    def wait(self) -> int:
-        """Return the exit code."""
-        return self.process.wait(DEADLINE_SECONDS)
+        path = os.pathsep.join([str(base / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        code = (
+            f"import sys; from sagemaker_gluoncv_container.training import job, script\n{first}\nsys.exit(job.main())"
+        )
+        super().__init__(base, (sys.executable, "-c", code), PYTHONPATH=path)
 
     def stop_at(self, text: str) -> int:
         """Send SIGTERM, as the platform does, once a text was logged; return the exit code."""
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while text not in self.log:
-            assert time.monotonic() < deadline, self.log
-            assert self.process.poll() is None, self.log
-            time.sleep(0.01)
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
+        self.wait_for_log(text)
+        return self.stop()[0]
 
 
 Start = Callable[..., Run]
@@ -111,9 +79,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     yield start
     for run in runs:
-        with suppress(ProcessLookupError):
-            os.killpg(run.process.pid, signal.SIGKILL)
-        run.process.wait()
+        run.kill()
 
 
 def test_stopped_before_there_is_a_script(start: Start) -> None:
