@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from sagemaker_gluoncv_container import images
-from sagemaker_gluoncv_container.preparing import looking
+from sagemaker_gluoncv_container.preparing import inspecting
 
 SIDE, QUALITY, THREADS = 256, 95, 2
 PREPARE = [sys.executable, "-m", "sagemaker_gluoncv_container.cli", "prepare"]
@@ -154,8 +154,8 @@ def tolerance(name: str, pictures: Path, side: int) -> None:
     for path in sorted(pictures.rglob("*.jpg"))[:400]:
         data = path.read_bytes()
         whole = images.decode(data)
-        reduced = images.decode(data, side * looking.REDUCING_GAP)
-        one, other = (np.asarray(looking.scaled(image, whole.size, side)).astype(int) for image in (whole, reduced))
+        reduced = images.decode(data, side * images.REDUCING_GAP)
+        one, other = (np.asarray(inspecting.scaled(image, whole.size, side)).astype(int) for image in (whole, reduced))
         difference = np.abs(one - other)
         means.append(difference.mean())
         largest = max(largest, int(difference.max()))

@@ -19,22 +19,29 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    """Tools around the sagemaker-gluoncv image."""
+    """Tools around the sagemaker-gluoncv image.
+
+    Exit code 0: done. 1: the tool itself failed. 2: something to fix, which the message names.
+    """
 
 
 main.add_command(prepare)
 
 
-@main.command()
+@main.command(short_help="Make the int8 form of a model.")
 @click.argument("model_dir", type=_FOLDER)
-@click.option("--calibration", type=_FOLDER, required=True, help="A channel: pictures that the model was trained on.")
-@click.option("--validation", type=_FOLDER, required=True, help="A channel: pictures to judge it by, with labels.")
-@click.option("--threads", type=click.IntRange(1), help="Threads that decode and compute; else the CPUs.")
+@click.option(
+    "--calibration", type=_FOLDER, required=True, help="A channel with pictures that the model was trained on."
+)
+@click.option("--validation", type=_FOLDER, required=True, help="A channel with labelled pictures to judge it by.")
+@click.option("--threads", type=click.IntRange(1), help="Threads that decode and compute.  [default: CPUs]")
 def quantize(model_dir: Path, calibration: Path, validation: Path, threads: int | None) -> None:
     """Make the int8 form of a model that has none: an earlier one of this image, or the built-in algorithm's.
 
-    MODEL_DIR holds an extracted model.tar.gz, and gets image-classification-int8.json. A channel holds .rec files, or a
-    folder a class. Ends with 3 if int8 is refused because it costs too much accuracy.
+    MODEL_DIR holds an extracted model.tar.gz, and gets image-classification-int8.json. A channel holds .rec files, or
+    one folder of pictures per class.
+
+    Exit code 3: int8 is refused, because it would cost too much accuracy.
     """
     threads = threads or max(1, round(cpu_count()))
     try:

@@ -49,6 +49,7 @@ PRETRAINED_DIR = Variable(
     "SAGEMAKER_GLUONCV_PRETRAINED_DIR", "the folder of base weights", "/opt/sagemaker-gluoncv/pretrained"
 )
 PROGRAM = Variable("SAGEMAKER_PROGRAM", "your own training script, in a derived image")
+HOST_SECRET = Variable("SAGEMAKER_GLUONCV_HOST_SECRET", "a secret that the hosts of a `prepare` job share")
 COMPUTE_THREADS = Variable("OMP_NUM_THREADS", "threads that compute", "CPUs / workers", 1, 512)
 CUDNN_AUTOTUNE = Variable("MXNET_CUDNN_AUTOTUNE_DEFAULT", "whether cuDNN tries its convolutions", "1 in a job, else 0")
 CUDA_CHECKING = Variable("MXNET_CUDA_LIB_CHECKING", "MXNet's own line on the driver", "0")

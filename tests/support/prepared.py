@@ -48,9 +48,12 @@ class Prepared:
         """Return the names under each reason."""
         return {reason: {each["name"] for each in rows} for reason, rows in self.report["left_out"].items()}
 
-    def mended(self) -> dict[str, set[str]]:
-        """Return the names under each kind of mending."""
-        return {kind: {each["name"] for each in rows} for kind, rows in self.report["mended"].items()}
+    def fixed(self) -> dict[str, set[str]]:
+        """Return the names under each kind of fault that was fixed."""
+        report = self.report
+        # The earlier name of the same, which programs may read.
+        assert (report["mended"], report["mended_counts"]) == (report["fixed"], report["fixed_counts"])
+        return {kind: {each["name"] for each in rows} for kind, rows in report["fixed"].items()}
 
     def records(self) -> list[Packed]:
         """Return every record, read by MXNet through the .idx, with the name of the .lst."""

@@ -8,10 +8,10 @@ from typing import Any
 from .. import junk
 from ..data import checks, classes, record_files
 from ..data.checks import Finding
-from ..errors import ClientError
+from ..errors import ClientError, some
 from . import duplicates, scanning
-from .exchange import Hosts
-from .journal import Journal
+from .journal.store import Journal
+from .processing import ProcessingJob
 from .references import References
 from .settings import Settings
 
@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedPicture:
     """A record of a channel, as `checks` looks at it."""
 
     channel: str
@@ -37,84 +37,80 @@ class Packed:
 
     @property
     def place(self) -> checks.Place:
-        """Where the encoded picture lies."""
+        """Where the encoded picture is."""
         return checks.place(self.record)
 
 
 def check(folder: Path, settings: Settings) -> dict[str, Any]:
-    """Return what lies in the channels under `folder` (or in it, if it is one) and every finding.
+    """Return what is in the channels under `folder` (or in it, if it is one) and every finding.
 
     Raises ClientError if there is no .rec file, or if one is cut or damaged.
     """
     files = [path for path in junk.files(folder) if path.suffix == ".rec"]
     if not files:
-        raise ClientError(f"{folder} holds no .rec file", "--check looks at channels that exist")
-    channels: dict[str, list[Packed]] = {}
+        do = "Give the folder of a channel, or one that holds a folder for each channel"
+        raise ClientError(f"{folder} holds no RecordIO file (*.rec)", "With --check, channels must exist already", do)
+    channels: dict[str, list[PackedPicture]] = {}
     for path in files:
         name = path.relative_to(folder).parts[0] if path.parent != folder else folder.name
-        channels.setdefault(name, []).extend(Packed(name, record) for record in record_files.scan(path))
+        channels.setdefault(name, []).extend(PackedPicture(name, record) for record in record_files.scan(path))
     multi_label = any(len(packed.labels) > 1 for each in channels.values() for packed in each)
     findings = checks.of_labels(channels, classes.read(folder) or classes.read(folder / "train"), multi_label)
     findings += checks.of_pictures(channels, most_bytes=None)[0]
     findings += [finding for path in files for finding in _index(path)]
-    # Near duplicates are told here by the dear way, exact ones were by the cheap one.
+    # Exact duplicates were found without decoding; near ones need every picture.
     with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-check-") as work:
-        findings += _dear(replace(settings, source=str(folder), out=Path(work), kind="rec"))
+        findings += _by_decoding(replace(settings, source=str(folder), out=Path(work), kind="rec"))
     counts = {name: len(records) for name, records in channels.items()}
     return {"channels": counts, "findings": [finding.__dict__ for finding in findings]}
 
 
-def _dear(settings: Settings) -> list[Finding]:
+def _by_decoding(settings: Settings) -> list[Finding]:
     """Decode every picture and compare them all."""
     settings = replace(settings, keep_bytes=True, resize=None)
     references = References((), 1)
     with Journal(settings.work, settings.fingerprint()) as journal:
-        scanning.list_source(journal, settings, references, Hosts())
+        scanning.list_source(journal, settings, references, ProcessingJob())
         scanning.scan(journal, settings, references, encode=False)
         findings = [
             Finding(reason, count, f"{count} pictures are {reason}: {_names(journal, reason)}")
-            for reason, count in list(journal.rows(_REASONS))
+            for reason, count in journal.totals.reasons().items()
         ]
         return [*findings, *_near(journal)]
 
 
-_REASONS = "SELECT reason, count(*) FROM pictures WHERE reason NOT NULL GROUP BY reason ORDER BY reason"
-
-
 def _names(journal: Journal, reason: str) -> str:
-    query = "SELECT name FROM pictures WHERE reason = ? ORDER BY name LIMIT ?"
-    return ", ".join(row[0] for row in journal.rows(query, reason, _NAMED))
+    return ", ".join(each.name for each in journal.totals.left_out(reason, _NAMED))
 
 
 def _near(journal: Journal) -> list[Finding]:
     """Return near duplicates in two channels, or under two labels; exact ones stand in for each other."""
     leaks, labels = [], []
-    one_of_each = "reason IS NULL AND number IN (SELECT min(number) FROM pictures GROUP BY sha, side, labels)"
-    for members in duplicates.near_groups(journal, one_of_each):
-        query = "SELECT name, side, labels, sha FROM pictures WHERE number = ?"
-        rows = [next(journal.rows(query, number)) for number in members]
-        if len({row[3] for row in rows}) == 1:
+    for numbers in duplicates.near_groups(journal, distinct=True):
+        members = journal.choices.candidates(numbers)
+        if len({each.sha for each in members}) == 1:
             continue
-        named = " = ".join(row[0] for row in rows)
-        leaks += [named] if len({row[1] for row in rows}) > 1 else []
-        labels += [named] if len({row[2] for row in rows}) > 1 else []
+        named = " = ".join(each.name for each in members)
+        leaks += [named] if len({each.side for each in members}) > 1 else []
+        labels += [named] if len({each.labels for each in members}) > 1 else []
     found = (("near-leakage", leaks, "are in two channels"), ("near-two-labels", labels, "have two labels"))
     return [
-        Finding(kind, len(names), f"{len(names)} pictures, encoded anew, {what}: {', '.join(names[:_NAMED])}")
+        Finding(kind, len(names), f"{len(names)} pictures, encoded again, {what}: {some(names, _NAMED)}")
         for kind, names, what in found
         if names
     ]
 
 
 def _index(path: Path) -> list[Finding]:
-    """Return a finding if a file's index does not say where its records lie."""
+    """Return a finding if a file's index does not say where its records are."""
     index = path.with_suffix(".idx")
     if not index.is_file():
         return []
     noted = [int(line.split("\t")[1]) for line in index.read_text().splitlines() if line.strip()]
     if sorted(noted) == [record.offset for record in record_files.scan(path)]:
         return []
-    return [Finding("wrong-index", 1, f"{index} does not say where the records of {path.name} lie; delete it")]
+    text = f"{index} does not say where the records of {path.name} are; delete it"
+    return [Finding("wrong-index", 1, text)]
 
 
 def as_text(report: dict[str, Any]) -> str:

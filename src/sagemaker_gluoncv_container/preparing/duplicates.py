@@ -1,21 +1,23 @@
-"""Finds exact and near duplicates.
+"""Finds near duplicates and decides what to do with them.
 
-Near duplicates are found in two steps. Candidates: perceptual hashes of 64 bits that differ in at most DISTANCE. Of
-four bands of 16 bits, one then differs in at most one bit, so that looking up 17 values a band in a sorted array finds
-them all, without comparing each picture with each (multi-index hashing: Norouzi, Punjani, Fleet, "Fast Search in
-Hamming Space with Multi-Index Hashing", 2012). Then they are confirmed by their thumbnails, whose correlation tells a
-picture that was encoded again from one of the same composition.
+They are found in two steps. Candidates are pictures whose perceptual hashes, 64 bits, differ in at most DISTANCE. Of
+four bands of 16 bits, one then differs in at most one bit. So looking up 17 values per band in a sorted array finds
+them all, without comparing each picture with every other (multi-index hashing: Norouzi, Punjani, Fleet, "Fast Search in
+Hamming Space with Multi-Index Hashing", 2012). Candidates are then confirmed by their thumbnails, whose correlation
+tells a picture that was encoded again from another one of the same composition.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from ..arrays import Integers
-from .journal import Journal
-from .settings import Settings
+from ..arrays import Flags, Floats, Integers, Pixels
+from .inspecting import THUMB_SIDE
+from .journal.rows import Candidate
+from .journal.store import Journal
 
 # On clothing-small's 3,409 photos, unlike pictures reach a correlation of 0.96 at this distance; a picture encoded at
 # quality 40, halved, brightened by 10 % or cut by 1 % stays within the distance and over 0.98 (docs/preparing.md).
@@ -31,56 +33,60 @@ _THUMBS = 4096
 Hashes = NDArray[np.uint64]
 
 
-def leave_out_exact(journal: Journal) -> None:
-    """Leave out pictures of the same bytes: all if they have different labels, else all but the first by name."""
-    journal.run(
-        "UPDATE pictures SET reason = 'two-labels', detail = 'the same bytes have other labels too', "
-        "resembles = (SELECT p.name FROM pictures p WHERE p.sha = pictures.sha AND p.reason IS NULL "
-        "AND p.labels <> pictures.labels ORDER BY p.name, p.number LIMIT 1) "
-        "WHERE number IN (SELECT number FROM pictures WHERE sha IN (SELECT sha FROM pictures WHERE reason IS NULL "
-        "GROUP BY sha HAVING count(DISTINCT labels) > 1) AND reason IS NULL)"
-    )
-    journal.run(
-        "UPDATE pictures SET reason = 'exact-duplicate', resembles = (SELECT p.name FROM pictures p "
-        "WHERE p.sha = pictures.sha AND p.reason IS NULL ORDER BY p.name, p.number LIMIT 1) WHERE number IN "
-        "(SELECT number FROM (SELECT number, row_number() OVER (PARTITION BY sha ORDER BY name, number) AS nth "
-        "FROM pictures WHERE reason IS NULL) WHERE nth > 1)"
-    )
+def treat_near(journal: Journal, treatment: str) -> None:
+    """Treat groups of near duplicates, as one of settings.NEAR_DUPLICATES says.
 
-
-def treat_near(journal: Journal, settings: Settings) -> None:
-    """Treat groups of near duplicates: left out if labels differ; else all but the largest picture, or kept together.
-
-    Kept together they get one `unit`, the smallest key among them, and are split as one.
+    All of a group are left out if their labels differ. Else all but the largest picture are left out, or the group is
+    kept together: its pictures get one `unit`, the smallest key among them, and are split as one.
     """
-    if settings.near_duplicates == "ignore":
+    if treatment == "ignore":
         return
-    for members in near_groups(journal, "reason IS NULL"):
-        _treat(journal, members, settings.near_duplicates == "keep")
+    for numbers in near_groups(journal):
+        members = journal.choices.candidates(numbers)
+        if len({each.labels for each in members}) > 1:
+            _leave_out_two_labels(journal, members)
+        elif treatment == "keep":
+            journal.choices.unite(numbers, min(each.key for each in members))
+        else:
+            best = min(members, key=lambda each: (-each.pixels, each.name, each.number))
+            for each in members:
+                if each is not best:
+                    journal.choices.leave_out(each.number, "near-duplicate", resembles=best.name)
 
 
-def near_groups(journal: Journal, which: str) -> Iterator[list[int]]:
-    """Yield the numbers of the pictures in each group of near duplicates among those that a condition names.
+def _leave_out_two_labels(journal: Journal, members: list[Candidate]) -> None:
+    for each in members:
+        other = next(one.name for one in members if one.labels != each.labels)
+        journal.choices.leave_out(each.number, "two-labels", "a near duplicate has other labels", other)
 
-    A group is whatever hangs together. Memory: some 32 bytes a picture.
+
+def near_groups(journal: Journal, *, distinct: bool = False) -> Iterator[list[int]]:
+    """Yield the numbers of the pictures in each group of near duplicates among those that are fit.
+
+    A group is whatever is connected by pairs that are alike. With `distinct`, one picture stands for all with the same
+    bytes, side and labels. Memory: about 40 bytes a picture.
     """
-    query = f"FROM pictures WHERE {which} ORDER BY name, number"
-    numbers = np.fromiter((row[0] for row in journal.rows(f"SELECT number {query}")), np.int64)
-    hashes = np.fromiter((row[0] for row in journal.rows(f"SELECT phash {query}")), np.int64).view(np.uint64)
-    parents = np.arange(len(numbers))
-    for first, second in candidates(hashes):
-        apart = _roots(parents, first) != _roots(parents, second)
-        first, second = first[apart], second[apart]
-        for start in range(0, len(first), _THUMBS):
-            one, other = first[start : start + _THUMBS], second[start : start + _THUMBS]
-            alike = _alike(_thumbs(journal, numbers[one]), _thumbs(journal, numbers[other]))
-            for a, b in zip(one[alike].tolist(), other[alike].tolist(), strict=True):
-                _join(parents, a, b)
-    roots = _roots(parents, np.arange(len(parents)))
-    order = np.argsort(roots, kind="stable")
-    _, starts, counts = np.unique(roots[order], return_index=True, return_counts=True)
+    numbers, hashes = journal.choices.hashes(distinct=distinct)
+    groups = np.arange(len(numbers))
+    for pairs in map(np.stack, candidates(hashes.view(np.uint64))):
+        for start in range(0, pairs.shape[1], _THUMBS):
+            part = pairs[:, start : start + _THUMBS]
+            # Those in one group already are not compared: of many pictures that are all alike, few pairs are.
+            part = part[:, groups[part[0]] != groups[part[1]]]
+            alike = _alike(*(_thumbs(journal, numbers[indices]) for indices in part))
+            if alike.any():
+                groups = _merged(groups, part[:, alike])
+    order = np.argsort(groups, kind="stable")
+    _, starts, counts = np.unique(groups[order], return_index=True, return_counts=True)
     for start, count in zip(starts[counts > 1].tolist(), counts[counts > 1].tolist(), strict=True):
         yield numbers[order[start : start + count]].tolist()
+
+
+def _merged(groups: Integers, pairs: Integers) -> Integers:
+    """Return the group of each picture once the groups of these pairs, shape (2, pairs), are one."""
+    links = coo_array((np.ones(pairs.shape[1], np.int8), tuple(groups[pairs])), (len(groups), len(groups)))
+    merged: Integers = connected_components(links, directed=False)[1][groups]
+    return merged
 
 
 def candidates(hashes: Hashes) -> Iterator[tuple[Integers, Integers]]:
@@ -119,76 +125,26 @@ def _slices(counts: Integers) -> Iterator[tuple[int, int]]:
 _BITS_OF = np.array([number.bit_count() for number in range(1 << 16)], np.uint8)
 
 
-def _bits(values: Hashes) -> NDArray[np.uint8]:
+def _bits(values: Hashes) -> Pixels:
     """Return how many bits are set in each 64-bit value."""
     parts = values.view(np.uint16).reshape(-1, 4)
-    counts: NDArray[np.uint8] = _BITS_OF[parts].sum(axis=1, dtype=np.uint8)
+    counts: Pixels = _BITS_OF[parts].sum(axis=1, dtype=np.uint8)
     return counts
 
 
-def _roots(parents: Integers, indices: Integers) -> Integers:
-    roots: Integers = parents[indices]
-    while True:
-        above: Integers = parents[roots]
-        if np.array_equal(above, roots):
-            return roots
-        roots = above
-
-
-def _join(parents: Integers, one: int, other: int) -> None:
-    """Unite two groups under the smaller index, so that the outcome does not hang on the order of the pairs."""
-    while parents[one] != one:
-        one = int(parents[one])
-    while parents[other] != other:
-        other = int(parents[other])
-    parents[max(one, other)] = min(one, other)
-
-
-def _thumbs(journal: Journal, numbers: Integers) -> NDArray[np.float32]:
+def _thumbs(journal: Journal, numbers: Integers) -> Floats:
     """Return thumbnails, float32 of shape (n, values), levels 0-255."""
-    found = dict.fromkeys(numbers.tolist(), b"")
-    wanted = list(found)
-    for start in range(0, len(wanted), 500):
-        some = wanted[start : start + 500]
-        marks = ",".join("?" * len(some))
-        found.update(journal.rows(f"SELECT number, thumb FROM thumbs WHERE number IN ({marks})", *some))
-    joined = b"".join(found[number] for number in numbers.tolist())
-    return np.frombuffer(joined, np.uint8).reshape(len(numbers), -1).astype(np.float32)
+    wanted = numbers.tolist()
+    found = journal.pictures.thumbnails(wanted)
+    joined = b"".join(found[number] for number in wanted)
+    return np.frombuffer(joined, np.uint8).reshape(len(wanted), 3 * THUMB_SIDE**2).astype(np.float32)
 
 
-def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _alike(one: Floats, other: Floats) -> Flags:
     """Return which thumbnails, row by row, show the same picture. Flat ones only resemble by their level."""
     difference = np.abs(one - other).mean(axis=1)
     one, other = one - one.mean(axis=1, keepdims=True), other - other.mean(axis=1, keepdims=True)
     norms = np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
     correlation = (one * other).sum(axis=1) / np.maximum(norms, 1e-6)
-    alike: NDArray[np.bool_] = ((correlation >= CORRELATION) & (difference <= _MEAN_DIFFERENCE)) | (difference < 1)
+    alike: Flags = ((correlation >= CORRELATION) & (difference <= _MEAN_DIFFERENCE)) | (difference < 1)
     return alike
-
-
-def _treat(journal: Journal, members: list[int], keep: bool) -> None:
-    rows = [_member(journal, number) for number in members]
-    if len({row["labels"] for row in rows}) > 1:
-        for row in rows:
-            other = next(each["name"] for each in rows if each["labels"] != row["labels"])
-            journal.run(
-                "UPDATE pictures SET reason = 'two-labels', detail = 'a near duplicate has other labels', "
-                "resembles = ? WHERE number = ?",
-                other,
-                row["number"],
-            )
-    elif keep:
-        unit = min(row["key"] for row in rows)
-        journal.run_many("UPDATE pictures SET unit = ? WHERE number = ?", ((unit, number) for number in members))
-    else:
-        best = min(rows, key=lambda row: (-row["pixels"], row["name"], row["number"]))
-        journal.run_many(
-            "UPDATE pictures SET reason = 'near-duplicate', resembles = ? WHERE number = ?",
-            ((best["name"], number) for number in members if number != best["number"]),
-        )
-
-
-def _member(journal: Journal, number: int) -> dict[str, Any]:
-    names = ("number", "name", "labels", "key", "pixels")
-    query = "SELECT number, name, labels, key, width * height FROM pictures WHERE number = ?"
-    return dict(zip(names, next(journal.rows(query, number)), strict=True))

@@ -1,35 +1,34 @@
-"""The story of a preparation: list, look, decide, write, report."""
+"""The story of a preparation: list, inspect, decide, write, report."""
 
 import json
 import shutil
 from typing import Any
 
 from ..errors import ClientError
-from . import exchange as other_hosts
-from . import reporting, scanning, shards
-from .exchange import Hosts
-from .journal import JOURNAL, Journal
+from . import exchange, reporting, scanning, shards
+from .journal.store import JOURNAL, Journal
+from .processing import ProcessingJob
 from .references import References
 from .settings import Settings
 
 _CONNECTIONS = 16
 
 
-def prepare(settings: Settings, hosts: Hosts | None = None) -> dict[str, Any]:
-    """Do all of it, or go on with what was begun; return the summary, which on hosts other than the first is empty.
+def prepare(settings: Settings, job: ProcessingJob | None = None) -> dict[str, Any]:
+    """Do all of it, or continue what was interrupted; return the summary, which is empty on all hosts but the first.
 
-    Raises ClientError for what the user can mend.
+    Raises ClientError for what the user can fix, AlgorithmError if another host fails.
     """
-    hosts = hosts or Hosts()
+    job = job or ProcessingJob()
     _refuse_finished(settings)
     references = References(settings.maps, max(settings.threads, _CONNECTIONS))
     with Journal(settings.work, settings.fingerprint()) as journal:
-        scanning.list_source(journal, settings, references, hosts)
+        scanning.list_source(journal, settings, references, job)
         scanning.scan(journal, settings, references)
-        other_hosts.decide(journal, settings, hosts)
-        shards.write(journal, settings, references, hosts)
-        summary = reporting.write(journal, settings, references, hosts) if hosts.rank == 0 else {}
-    # First what a new start would go on with: a half deleted folder must not look like half a preparation.
+        exchange.decide(journal, settings, job)
+        shards.write(journal, settings, references, job.hosts)
+        summary = reporting.write(journal, settings, references) if job.hosts.leads else {}
+    # The journal goes first: a half deleted folder must not look like an interrupted preparation.
     (settings.work / JOURNAL).unlink()
     shutil.rmtree(settings.work)
     return summary
@@ -38,8 +37,8 @@ def prepare(settings: Settings, hosts: Hosts | None = None) -> dict[str, Any]:
 def _refuse_finished(settings: Settings) -> None:
     """Refuse to mix two preparations in one folder."""
     if not settings.work.exists() and settings.out.is_dir() and any(settings.out.iterdir()):
-        do = "Give a new folder; with --like FOLDER what an earlier one split stays where it is"
-        raise ClientError(f"{settings.out} is not empty", "a preparation starts in an empty folder", do)
+        do = "Give a new folder. With --like FOLDER, the pictures of an earlier preparation stay on their sides"
+        raise ClientError(f"{settings.out} is not empty", "A preparation starts in an empty folder", do)
 
 
 def as_text(summary: dict[str, Any]) -> str:
@@ -50,7 +49,9 @@ def as_text(summary: dict[str, Any]) -> str:
         f"  left out: {count:>7} {reason} ({reporting.REASONS[reason]})"
         for reason, count in sorted(summary["left_out_counts"].items())
     ]
-    lines += [f"  mended:   {count:>7} {kind}" for kind, count in sorted(summary["mended_counts"].items())]
+    lines += [
+        f"  fixed:    {count:>7} {kind} ({reporting.FIXES[kind]})" for kind, count in summary["fixed_counts"].items()
+    ]
     lines += [f"  warning: {text}" for text in summary["warnings"]]
     if summary["classes"]:
         lines.append(f"  classes: {json.dumps(summary['classes'], ensure_ascii=False)}")

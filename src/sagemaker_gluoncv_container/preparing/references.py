@@ -1,4 +1,4 @@
-"""Where pictures lie: local paths and `s3://` references, which come through boto3 or from a mapped folder."""
+"""Where pictures are: local paths and `s3://` references, which come through boto3 or from a mapped folder."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ def is_s3(reference: str) -> bool:
 
 
 def join(root: str, name: str) -> str:
-    """Return `name` under `root`, unless it is a reference of its own."""
+    """Return `name` under `root`, unless it is a complete reference."""
     if is_s3(name) or name.startswith("/"):
         return name
     return f"{root.rstrip('/')}/{name}" if is_s3(root) else str(Path(root) / name)
@@ -43,7 +43,7 @@ class References:
         return reference
 
     def remote(self, reference: str) -> str | None:
-        """Return the S3 URI of a reference, None if no map gives it one."""
+        """Return the S3 URI of a reference, None if there is no map for it."""
         if is_s3(reference):
             return reference
         path = Path(reference).resolve()
@@ -98,9 +98,8 @@ class References:
         except botocore.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
                 raise FileNotFoundError(f"{place} does not exist") from error
-            raise ClientError(
-                f"{place} cannot be read", str(error), "Mend the bucket's or the role's rights"
-            ) from error
+            do = "Fix the bucket policy or the permissions of the role"
+            raise ClientError(f"{place} cannot be read", str(error), do) from error
         except botocore.exceptions.BotoCoreError as error:
             raise ClientError(f"{place} cannot be read", str(error), "Give credentials and a region") from error
 
@@ -119,6 +118,6 @@ class References:
 
 
 def _walk_folder(root: Path) -> Iterator[tuple[str, str]]:
-    # A report names every file that lies in the classes' folders, junk too.
+    # The report names every file in the class folders, junk too.
     for path in junk.files(root, with_junk=True):
         yield path.relative_to(root).as_posix(), str(path)

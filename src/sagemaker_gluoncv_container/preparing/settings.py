@@ -15,8 +15,11 @@ from ..errors import ClientError
 SIDES = ("test", "validation", "train")
 KINDS = ("folders", "lst", "csv", "manifest", "rec")
 NEAR_DUPLICATES = ("leave-out", "keep", "ignore")
-# Those that change how the work is done, not what comes out.
+# In `per_class`, the name that stands for each class that is not named.
+EVERY_CLASS = "*"
+# Those that change how the work is done, and not its result.
 _WITHOUT_EFFECT = ("out", "threads", "progress", "host_seconds", "host_port")
+_UNITS = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,12 @@ class Settings:
     def __post_init__(self) -> None:
         faults = []
         if not 0 < self.train_ratio <= 1 or self.test_ratio < 0 or self.train_ratio + self.test_ratio > 1:
-            why = "the train ratio is over 0, and both together are at most 1; the rest is for validation"
-            faults.append(ClientError(f"ratios are {self.train_ratio} for train, {self.test_ratio} for test", why))
+            what = f"The ratios are {self.train_ratio} for train and {self.test_ratio} for test"
+            why = "The train ratio must be over 0, and both together at most 1; the rest is for validation"
+            faults.append(ClientError(what, why))
         if self.keep_bytes and self.resize is not None:
-            faults.append(ClientError("--keep-bytes and --resize are both given", "one forbids the other", "Drop one"))
+            why = "A picture cannot be scaled without encoding it again"
+            faults.append(ClientError("Both --keep-bytes and --resize are given", why, "Drop one of them"))
         if faults:
             raise ClientError.of(faults)
 
@@ -68,7 +73,7 @@ class Settings:
 
     @property
     def work(self) -> Path:
-        """Where an unfinished preparation lies."""
+        """Where the state of an unfinished preparation is."""
         return self.out / ".prepare"
 
     def described(self) -> dict[str, object]:
@@ -79,14 +84,14 @@ class Settings:
         return described
 
     def fingerprint(self, *without: str) -> str:
-        """Return a name for all that decides the result, but some settings; the decoder's version is part of it."""
+        """Return a digest of all that decides the result, except some settings; the decoder's version is part of it."""
         described = {name: value for name, value in self.described().items() if name not in without}
         text = json.dumps([__version__, PIL.__version__, described], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def parse_per_class(text: str) -> dict[str, int]:
-    """Return {"flower": 1200, ...} of "flower=1200,..."; a number alone stands for every class, under "*".
+    """Return {"flower": 1200, ...} of "flower=1200,..."; a number alone is for every class, under EVERY_CLASS.
 
     Raises ClientError.
     """
@@ -94,24 +99,24 @@ def parse_per_class(text: str) -> dict[str, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, count = part.rpartition("=")
         if not count.isdecimal():
-            raise ClientError(f"--per-class has {part!r}", "it is like flower=1200,car=1000, or one number for all")
-        quotas[name.strip() or "*"] = int(count)
+            why = "It must be like flower=1200,car=1000, or one number for every class"
+            raise ClientError(f"Option --per-class has {part!r}", why)
+        quotas[name.strip() or EVERY_CLASS] = int(count)
     return quotas
 
 
 def parse_bytes(text: str) -> int:
     """Return the bytes in "256MB", "1GB", "500000". Raises ClientError."""
-    units = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
     digits = text.upper().rstrip("KMGB ")
     unit = text.upper()[len(digits) :].strip()
-    if not digits.isdecimal() or int(digits) == 0 or unit not in units:
-        raise ClientError(f"{text!r} is no size", "it is like 256MB")
-    return int(digits) * units[unit]
+    if not digits.isdecimal() or int(digits) == 0 or unit not in _UNITS:
+        raise ClientError(f"{text!r} is not a size", "It must be like 256MB, in B, KB, MB or GB")
+    return int(digits) * _UNITS[unit]
 
 
 def parse_map(text: str) -> tuple[str, Path]:
     """Return the S3 prefix and the folder of "s3://bucket/prefix=folder". Raises ClientError."""
     prefix, _, folder = text.partition("=")
     if not prefix.startswith("s3://") or not folder:
-        raise ClientError(f"--map has {text!r}", "it is like s3://bucket/prefix=/local/folder")
+        raise ClientError(f"Option --map has {text!r}", "It must be like s3://bucket/prefix=/local/folder")
     return prefix.rstrip("/") + "/", Path(folder)

@@ -1,129 +1,108 @@
-"""Writes the channels: `.rec` files with `.idx` and `.lst`, each under another name until it is whole."""
+"""Writes the channels: `.rec` files with `.idx` and `.lst`, each under a temporary name until it is complete."""
 
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ..data.classes import CLASSES_FILE
 from ..data.recordio import Writer
 from ..errors import ClientError
+from ..hosts import Hosts
 from . import choosing
-from .exchange import Hosts
-from .journal import HOST_STEP, Journal
+from .journal.rows import KeptPicture, numbers_of
+from .journal.store import Journal
+from .progress import Progress
 from .references import References
-from .scanning import progress, read_picture
+from .scanning import read_picture
 from .settings import SIDES, Settings
 
 # A record's frame and header, bytes: what a picture costs beside its own.
 _RECORD_BYTES = 32
-_QUERY = (
-    "SELECT number, name, labels, sha, reference, at, size, spooled, length FROM pictures "
-    "WHERE side = ? AND reason IS NULL AND number BETWEEN ? AND ? ORDER BY key, name"
-)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A picture that goes out."""
-
-    number: int
-    name: str
-    labels: str
-    sha: bytes
-    reference: bytes
-    at: int
-    size: int
-    spooled: int | None
-    length: int
+Labelled = tuple[KeptPicture, tuple[float, ...]]
 
 
 def write(journal: Journal, settings: Settings, references: References, hosts: Hosts) -> None:
-    """Write what is not there yet of this host's shards, and classes.json.
+    """Write what is missing of this host's shards, and classes.json.
 
-    Raises ClientError if a picture has changed since it was looked at.
+    Raises ClientError if a picture has changed since it was inspected.
     """
-    listed, classes = journal.get("listed"), journal.get("classes")
-    first = hosts.rank * HOST_STEP
-    total = journal.one(
-        "SELECT count(*) FROM pictures WHERE side NOT NULL AND number BETWEEN ? AND ?", first, first + HOST_STEP - 1
-    )
+    total = journal.pictures.count_kept(numbers_of(hosts.rank))
     prefix = "pictures" if hosts.alone else f"pictures-{hosts.rank}"
-    with progress("Writing", total, 0, settings) as bar:
+    with Progress("Writing", total, 0, settings.progress) as progress:
         for side in SIDES:
-            if settings.ratios[side] == 0:
-                continue
-            folder = settings.out / side
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / CLASSES_FILE, json.dumps(classes, ensure_ascii=False), settings.work)
-            rows = journal.rows(_QUERY, side, first, first + HOST_STEP - 1)
-            numbered = _numbered((Kept(*row) for row in rows), settings.shard_bytes)
-            for number, shard in groupby(numbered, key=lambda each: each[0]):
-                path = folder / f"{prefix}-{number:05d}.rec"
-                if not path.exists():
-                    pictures = ((kept, _vector(kept, classes, listed)) for _, kept in shard)
-                    _write_shard(journal, settings, references, path, pictures, bar)
-    write_text(settings.out / CLASSES_FILE, json.dumps(classes, ensure_ascii=False), settings.work)
+            if settings.ratios[side] > 0:
+                _write_side(journal, settings, references, settings.out / side / prefix, hosts.rank, progress)
+    write_text(settings.out / CLASSES_FILE, _names(journal), settings.work)
 
 
-def _numbered(rows: Iterator[Kept], limit: int) -> Iterator[tuple[int, Kept]]:
+def _names(journal: Journal) -> str:
+    return json.dumps(journal.classes, ensure_ascii=False)
+
+
+def _write_side(
+    journal: Journal, settings: Settings, references: References, prefix: Path, rank: int, progress: Progress
+) -> None:
+    """Write this host's shards of the side whose folder `prefix` is in."""
+    listing, classes = journal.listing, journal.classes or []
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    write_text(prefix.with_name(CLASSES_FILE), _names(journal), settings.work)
+    kept = journal.pictures.kept(prefix.parent.name, numbers_of(rank))
+    for number, shard in groupby(numbered(kept, settings.shard_bytes), key=lambda each: each[0]):
+        path = prefix.with_name(f"{prefix.name}-{number:05d}.rec")
+        if not path.exists():
+            labelled = (
+                (picture, choosing.label_vector(json.loads(picture.labels), classes, listing.numbered, listing.multi))
+                for _, picture in shard
+            )
+            _write_shard(journal, references, settings.work / path.name, labelled, progress)
+            _publish_shard(settings.work / path.name, path)
+
+
+def numbered(pictures: Iterator[KeptPicture], limit: int) -> Iterator[tuple[int, KeptPicture]]:
     """Yield each picture with its shard's number: at most `limit` bytes each, but for a larger picture by itself."""
     number = total = 0
-    for kept in rows:
-        size = kept.length + _RECORD_BYTES
+    for picture in pictures:
+        size = picture.length + _RECORD_BYTES
         if total and total + size > limit:
             number, total = number + 1, 0
         total += size
-        yield number, kept
-
-
-def _vector(kept: Kept, classes: list[str], listed: dict[str, Any]) -> tuple[float, ...]:
-    return choosing.label_vector(json.loads(kept.labels), classes, listed["numbered"], listed["multi"])
+        yield number, picture
 
 
 def _write_shard(
-    journal: Journal,
-    settings: Settings,
-    references: References,
-    path: Path,
-    pictures: Iterator[tuple[Kept, tuple[float, ...]]],
-    bar: "tqdm[None]",
+    journal: Journal, references: References, part: Path, pictures: Iterator[Labelled], progress: Progress
 ) -> None:
-    part = settings.work / path.name
     with Writer(part) as writer, part.with_suffix(".lst").open("w", encoding="utf-8") as names:
-        for number, (kept, labels) in enumerate(pictures):
-            writer.write(labels, picture_bytes(journal, references, kept))
-            names.write("\t".join([str(number), *(f"{label:g}" for label in labels), kept.name]) + "\n")
-            bar.update()
-    # The .rec comes last: where it is, all is.
-    for suffix in (".idx", ".lst", ".rec"):
-        _publish(part.with_suffix(suffix), path.with_suffix(suffix))
+        for number, (picture, labels) in enumerate(pictures):
+            writer.write(labels, picture_bytes(journal, references, picture))
+            names.write("\t".join([str(number), *(f"{label:g}" for label in labels), picture.name]) + "\n")
+            progress.update()
 
 
-def picture_bytes(journal: Journal, references: References, kept: Kept) -> bytes:
-    """Return the bytes that go out. Raises ClientError if the source's are no longer those that were looked at."""
-    if kept.spooled is not None:
-        return journal.spooled(kept.spooled, kept.length)
+def picture_bytes(journal: Journal, references: References, picture: KeptPicture) -> bytes:
+    """Return the bytes that go out. Raises ClientError if the source's are no longer those that were inspected."""
+    if picture.spooled is not None:
+        return journal.spooled(picture.spooled, picture.length)
+    do = "Leave the source unchanged, delete the output folder and start again"
     try:
-        data = read_picture(references, kept.reference, kept.at, kept.size)
+        data = read_picture(references, picture.location)
     except OSError as error:
-        raise ClientError(f"{kept.name} cannot be read any more", str(error), "Start anew") from error
-    if hashlib.sha256(data).digest() != kept.sha:
-        raise ClientError(f"{kept.name} has changed while it was prepared", do="Let the source be, and start anew")
+        raise ClientError(f"{picture.name} can no longer be read", error.strerror or str(error), do) from error
+    if hashlib.sha256(data).digest() != picture.sha:
+        raise ClientError(f"{picture.name} has changed since it was inspected", do=do)
     return data
 
 
-def _publish(part: Path, path: Path) -> None:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    # Source and target lie in OUT, so that this is one step.
-    part.replace(path)
+def _publish_shard(part: Path, path: Path) -> None:
+    # The .rec comes last: where it is, the others are.
+    for suffix in (".idx", ".lst", ".rec"):
+        with part.with_suffix(suffix).open("rb") as file:
+            os.fsync(file.fileno())
+        # Both names are in OUT, so that this is one step.
+        part.with_suffix(suffix).replace(path.with_suffix(suffix))
 
 
 def write_text(path: Path, text: str, work: Path) -> None:

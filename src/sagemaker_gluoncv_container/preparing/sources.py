@@ -24,7 +24,7 @@ _LABEL_COLUMNS = ("label", "class", "category", "label_name", "class_name")
 
 @dataclass(frozen=True)
 class Item:
-    """One picture of a source, or what stands in its place. `labels` None: it has none; `reason`: left out already."""
+    """One picture of a source. `labels` is None if it has none; with a `reason` it is left out without inspection."""
 
     name: str
     reference: str
@@ -38,12 +38,23 @@ class Item:
 
 @dataclass
 class Listing:
-    """What a source is. `numbered`: labels are the numbers that go into the records; `names`: of the numbers."""
+    """What a source is.
+
+    kind      one of settings.KINDS
+    numbered  whether its labels are the numbers that go into the records; `names` are what they stand for
+    multi     whether a picture can have several labels
+    """
 
     kind: str
     numbered: bool = False
     multi: bool = False
     names: list[str] = field(default_factory=list)
+
+    def title(self, label: str) -> str:
+        """Return what to call a label: a number with its name, if it has one."""
+        if self.numbered and int(label) < len(self.names):
+            return f"{label} {self.names[int(label)]}"
+        return label
 
 
 def kind_of(settings: Settings, references: References) -> str:
@@ -58,8 +69,10 @@ def kind_of(settings: Settings, references: References) -> str:
         return "folders"
     path = Path(place)
     if not path.is_dir():
-        do = f"Give a folder of class folders, or a file of one of {', '.join(_SUFFIX_KINDS)}"
-        raise ClientError(f"there is no source {settings.source}", "no such folder, nor a list", do)
+        do = f"Give a folder of class folders, or a file that ends in one of {', '.join(_SUFFIX_KINDS)}"
+        raise ClientError(
+            f"The source {settings.source} does not exist", "There is neither a folder nor a list file", do
+        )
     if any(each.suffix == ".rec" for each in junk.files(path)):
         return "rec"
     kinds = {_SUFFIX_KINDS.get(each.suffix) for each in path.iterdir() if not junk.is_junk(each.name)}
@@ -101,7 +114,7 @@ def _text(file: str, references: References) -> str:
     try:
         return references.read(file).decode("utf-8-sig")
     except OSError as error:
-        raise ClientError(f"{file} cannot be read", str(error)) from error
+        raise ClientError(f"{file} cannot be read", error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise ClientError(f"{file} is not UTF-8", str(error), "Save it as UTF-8") from error
 
@@ -111,9 +124,9 @@ def _folders(settings: Settings, references: References) -> Iterator[Item]:
     for name, reference in references.walk(settings.source):
         path = PurePosixPath(name)
         if junk.is_junk(path) or (path.suffix and formats.suffix(path) not in _PICTURE_SUFFIXES):
-            yield Item(name, reference, None, "other-file", "its name is not a picture's")
+            yield Item(name, reference, None, "other-file", "its name is not that of a picture")
         elif len(path.parts) == 1:
-            yield Item(name, reference, None, "unlabelled", "it lies in no class folder")
+            yield Item(name, reference, None, "unlabelled", "it is not in a class folder")
         else:
             yield Item(name, reference, (path.parts[0],))
 
@@ -128,8 +141,8 @@ def _lst(text: str, root: str, listing: Listing) -> Iterator[Item]:
         except ValueError:
             values = ()
         if not values:
-            raise ClientError(f"line {number} of the .lst is {line!r}", "it must be: index TAB label TAB path")
-        yield Item(parts[-1], join(root, parts[-1]), numbers(values, f"line {number}", listing))
+            raise ClientError(f"Line {number} of the list is {line!r}", "It must be: index TAB label TAB path")
+        yield Item(parts[-1], join(root, parts[-1]), numbers(values, f"Line {number}", listing))
 
 
 def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[str, ...]:
@@ -141,7 +154,7 @@ def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[st
     elif values[0] >= 0 and values[0] == int(values[0]):
         return (str(int(values[0])),)
     labels = ", ".join(f"{value:g}" for value in values)
-    raise ClientError(f"{where} is labelled {labels}", "labels are one whole number from 0, or a 0 or 1 for each class")
+    raise ClientError(f"{where} is labelled {labels}", "Labels are one whole number from 0, or a 0 or 1 for each class")
 
 
 def _csv(text: str, root: str, _: Listing) -> Iterator[Item]:
@@ -159,7 +172,7 @@ def _csv(text: str, root: str, _: Listing) -> Iterator[Item]:
         path = row[path_at].strip() if path_at < len(row) else ""
         label = row[label_at].strip() if 0 <= label_at < len(row) else ""
         if not path:
-            raise ClientError(f"line {number} of the CSV is {row!r}", "it has no path; columns are: path, label")
+            raise ClientError(f"Line {number} of the CSV is {row!r}", "It has no path; the columns are path and label")
         if label:
             yield Item(path, join(root, path), (label,))
         else:

@@ -34,7 +34,7 @@ class Planter:
         self.folder = folder
         self._names = [name for name in pick.sample(names, 200) if name not in known]
         self.left_out: dict[str, set[str]] = defaultdict(set, {key: set(names) for key, names in KNOWN.items()})
-        self.mended: dict[str, set[str]] = defaultdict(set)
+        self.fixed: dict[str, set[str]] = defaultdict(set)
         self.faults = 0
 
     def photo(self) -> tuple[str, bytes, Image.Image]:
@@ -43,14 +43,14 @@ class Planter:
         data = (self.folder / name).read_bytes()
         return name, data, images.decode(data)
 
-    def put(self, name: str, data: bytes, *reasons: str, mended: bool = False) -> None:
+    def put(self, name: str, data: bytes, *reasons: str, fixed: bool = False) -> None:
         """Write a file that is to be found under the given reasons."""
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
         self.faults += 1
         for reason in reasons:
-            (self.mended if mended else self.left_out)[reason].add(name)
+            (self.fixed if fixed else self.left_out)[reason].add(name)
 
     def plant(self) -> None:
         """Plant all of them."""
@@ -105,21 +105,21 @@ class Planter:
             name, _, image = self.photo()
             exif = Image.Exif()
             exif[0x0112] = orientation
-            self.put(name, encoded(image, exif=exif, quality=95), "turned", mended=True)
+            self.put(name, encoded(image, exif=exif, quality=95), "turned", fixed=True)
         for mode, form in (("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"), ("L", "PNG"), ("1", "PNG")):
             name, _, image = self.photo()
-            # Behind the name of a JPEG lies a PNG: that is mended too, and both are said.
+            # Behind the name of a JPEG lies a PNG: that is fixed too, and both are reported.
             reasons = ("converted", "wrong-type") if form == "PNG" else ("converted",)
-            self.put(name, encoded(image.convert(mode), form), *reasons, mended=True)
+            self.put(name, encoded(image.convert(mode), form), *reasons, fixed=True)
         for form in ("GIF", "BMP", "TIFF"):
             name, _, image = self.photo()
-            self.put(name, encoded(image, form), "converted", "wrong-type", mended=True)
+            self.put(name, encoded(image, form), "converted", "wrong-type", fixed=True)
         name, _, image = self.photo()
-        self.put(name, encoded(image, "PNG"), "wrong-type", mended=True)
+        self.put(name, encoded(image, "PNG"), "wrong-type", fixed=True)
         name, _, image = self.photo()
-        self.put(name, encoded(image, "WEBP", quality=90), "wrong-type", "converted", mended=True)
+        self.put(name, encoded(image, "WEBP", quality=90), "wrong-type", "converted", fixed=True)
         name, _, image = self.photo()
-        self.put(name, encoded(image, "PNG"), "wrong-type", mended=True)
+        self.put(name, encoded(image, "PNG"), "wrong-type", fixed=True)
 
 
 @pytest.fixture(scope="module")
@@ -137,18 +137,18 @@ def test_every_fault_is_found_and_nothing_else(planted: Planter, prepare: Prepar
     assert planted.faults >= FAULTS
     prepared = prepare(planted.folder)
     assert prepared.left_out() == planted.left_out
-    assert prepared.mended() == planted.mended
+    assert prepared.fixed() == planted.fixed
     check_labels_and_pixels(prepared, planted)
     check_mxnets_iterator(prepared)
 
 
 def check_labels_and_pixels(prepared: Prepared, planted: Planter) -> None:
-    """Each record has its class, and its bytes, or if it was mended its pixels."""
+    """Each record has its class, and its bytes, or if it was fixed its pixels."""
     records = prepared.records()
     names = {path.relative_to(planted.folder).as_posix() for path in planted.folder.rglob("*") if path.is_file()}
     assert {packed.name for packed in records} == names - set().union(*planted.left_out.values())
     assert len(records) == len({packed.name for packed in records}) == prepared.report["kept"]
-    changed = planted.mended["turned"] | planted.mended["converted"]
+    changed = planted.fixed["turned"] | planted.fixed["converted"]
     for packed in records:
         source = (planted.folder / packed.name).read_bytes()
         assert prepared.classes[int(packed.labels[0])] == Path(packed.name).parts[0]

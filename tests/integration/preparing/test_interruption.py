@@ -47,7 +47,7 @@ def kill_after_growth(process: "subprocess.Popen[bytes]", out: Path, growth: int
 
 
 def test_five_kills_leave_no_trace(prepare: Prepare, tmp_path: Path) -> None:
-    """SIGKILL at five random moments, over looking and writing; then all files equal those of an undisturbed run."""
+    """SIGKILL at five random moments, over inspecting and writing; then all files equal those of an undisturbed run."""
     source = draw_folders(tmp_path / "pictures", COUNTS)
     whole = prepare(source, *OPTIONS)
     seed = random.randrange(1 << 30)

@@ -119,7 +119,7 @@ def test_bytes_are_kept(prepare: Prepare, tmp_path: Path) -> None:
     path = folder / "car" / "car-00003.jpg"
     Image.open(io.BytesIO(path.read_bytes())).save(path, exif=exif)
     prepared = prepare(folder, "--keep-bytes")
-    assert prepared.report["mended"] == {}
+    assert prepared.report["fixed"] == {}
     assert len(prepared.records()) == 12
     for packed in prepared.records():
         assert packed.data == (folder / packed.name).read_bytes()

@@ -14,7 +14,12 @@ from sagemaker_gluoncv_container.serving.settings import ServingSettings
 
 Read = Callable[..., ServingSettings]
 # Those of a job, and of MXNet on GPUs, are no settings of the server.
-OTHERS = {"SAGEMAKER_BASE_DIR", "SAGEMAKER_PROGRAM", "SAGEMAKER_GLUONCV_PRETRAINED_DIR"}
+OTHERS = {
+    "SAGEMAKER_BASE_DIR",
+    "SAGEMAKER_PROGRAM",
+    "SAGEMAKER_GLUONCV_PRETRAINED_DIR",
+    "SAGEMAKER_GLUONCV_HOST_SECRET",
+}
 VARIABLES = sorted(
     each.name for each in contract.VARIABLES if each.name not in OTHERS and not each.name.startswith("MXNET_")
 )

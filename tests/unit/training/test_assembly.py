@@ -10,7 +10,7 @@ import pytest
 
 from sagemaker_gluoncv_container import artifact, devices
 from sagemaker_gluoncv_container.contract import Paths
-from sagemaker_gluoncv_container.data.samples import FileSample, Stored
+from sagemaker_gluoncv_container.data.samples import FileSample, Listed
 from sagemaker_gluoncv_container.devices import Gpu
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.training import assembly
@@ -23,9 +23,9 @@ from sagemaker_gluoncv_container.training.results.checkpoint import Checkpoints,
 Assemble = Callable[..., Loop]
 
 
-def listed(labels: Sequence[tuple[float, ...]]) -> Stored:
+def listed(labels: Sequence[tuple[float, ...]]) -> Listed:
     """Return a channel of pictures that nobody reads."""
-    return Stored([FileSample(f"train/{number}.jpg", each, Path("/none")) for number, each in enumerate(labels)])
+    return Listed([FileSample(f"train/{number}.jpg", each, Path("/none")) for number, each in enumerate(labels)])
 
 
 class Passing:

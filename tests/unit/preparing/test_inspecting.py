@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from sagemaker_gluoncv_container import images
-from sagemaker_gluoncv_container.preparing.looking import look
+from sagemaker_gluoncv_container.preparing.inspecting import inspect
 from sagemaker_gluoncv_container.preparing.settings import Settings
 
 SETTINGS = Settings("pictures", Path("out"))
@@ -34,8 +34,8 @@ def test_what_needs_nothing_goes_out_as_it_is() -> None:
     """An upright RGB picture under the size is not encoded again."""
     data = encoded(picture())
     for settings in (SETTINGS, replace(SETTINGS, resize=90), replace(SETTINGS, resize=400)):
-        seen = look(data, "a.jpg", settings)
-        assert (seen.reason, seen.encoded, seen.mended) == (None, None, ())
+        seen = inspect(data, "a.jpg", settings)
+        assert (seen.reason, seen.encoded, seen.fixes) == (None, None, ())
         assert (seen.width, seen.height, seen.length) == (120, 90, len(data))
 
 
@@ -44,7 +44,7 @@ def test_resize_is_of_the_shortest_side() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     for data, size in ((encoded(picture()), (80, 60)), (encoded(picture(), exif=exif), (60, 80))):
-        seen = look(data, "a.jpg", replace(SETTINGS, resize=60))
+        seen = inspect(data, "a.jpg", replace(SETTINGS, resize=60))
         assert seen.encoded is not None
         assert Image.open(io.BytesIO(seen.encoded)).size == size == (seen.width, seen.height)
 
@@ -52,7 +52,7 @@ def test_resize_is_of_the_shortest_side() -> None:
 def test_a_reduced_decode_is_close_to_a_full_one() -> None:
     """Decoded at a reduced scale, a large photo comes out within a level or two of the full way."""
     data = encoded(picture(2000, 1500), quality=95)
-    seen = look(data, "a.jpg", replace(SETTINGS, resize=128))
+    seen = inspect(data, "a.jpg", replace(SETTINGS, resize=128))
     assert seen.encoded is not None
     whole = images.decode(data).resize((171, 128), Image.Resampling.BILINEAR)
     difference = np.abs(np.asarray(images.decode(seen.encoded)).astype(int) - np.asarray(whole).astype(int))
@@ -64,9 +64,9 @@ def test_a_cut_picture_is_found_at_every_scale(scale: int) -> None:
     """Decoding less of the pixels still reads all of the bytes."""
     data = encoded(picture(1600, 1200), quality=90)
     settings = replace(SETTINGS, resize=600 // scale)
-    assert look(data, "a.jpg", settings).reason is None
+    assert inspect(data, "a.jpg", settings).reason is None
     for length in (len(data) // 2, len(data) - 200):
-        assert look(data[:length], "a.jpg", settings).reason == "unreadable"
+        assert inspect(data[:length], "a.jpg", settings).reason == "unreadable"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_cut_picture_is_found_at_every_scale(scale: int) -> None:
 )
 def test_what_is_unfit(data: bytes, name: str, reason: str) -> None:
     """Each has its reason; a small broken one is broken."""
-    assert look(data, name, SETTINGS).reason == reason
+    assert inspect(data, name, SETTINGS).reason == reason
 
 
 def test_lossless_stays_lossless() -> None:
@@ -90,10 +90,10 @@ def test_lossless_stays_lossless() -> None:
     image = picture()
     for form in ("BMP", "GIF", "TIFF"):
         data = encoded(image, form)
-        seen = look(data, f"a.{form.lower()}", SETTINGS)
+        seen = inspect(data, f"a.{form.lower()}", SETTINGS)
         assert seen.encoded is not None
         assert np.array_equal(np.asarray(images.decode(seen.encoded)), np.asarray(images.decode(data)))
-    seen = look(encoded(image, "PNG"), "a.png", replace(SETTINGS, resize=50))
+    seen = inspect(encoded(image, "PNG"), "a.png", replace(SETTINGS, resize=50))
     assert seen.encoded is not None
     assert seen.encoded.startswith(b"\xff\xd8")
 
@@ -101,7 +101,7 @@ def test_lossless_stays_lossless() -> None:
 def test_the_hash_survives_encoding() -> None:
     """Another quality leaves the hash within the distance, another picture does not."""
     one, again, other = (
-        look(data, "a.jpg", SETTINGS).phash
+        inspect(data, "a.jpg", SETTINGS).phash
         for data in (encoded(picture()), encoded(picture(), quality=40), encoded(picture(seed=9)))
     )
     assert (one ^ again).bit_count() <= 6 < ((one ^ other) & (1 << 64) - 1).bit_count()

@@ -1,4 +1,4 @@
-"""Looks at one picture: can it be read, what is it, what does it resemble, and which bytes of it go out."""
+"""Inspects one picture: whether it can be read, what it is and looks like, and which bytes of it go out."""
 
 import hashlib
 import io
@@ -21,8 +21,18 @@ _KEPT_FORMATS = ("JPEG", "PNG")
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen. `reason` None: it is fit. `phash` is 64 bits as a signed integer; `encoded` None: as it came."""
+class Inspection:
+    """What was found out about a picture.
+
+    reason         why it is left out; None if it is fit
+    detail         more about the reason
+    length, sha    of the bytes in the source
+    phash          perceptual hash, 64 bits as a signed integer
+    thumb          THUMB_SIDE x THUMB_SIDE pixels, RGB
+    width, height  of what goes out, pixels
+    fixes          (kind, detail) of what was wrong and is now right
+    encoded        the bytes that go out; None if those are the source's
+    """
 
     reason: str | None = None
     detail: str = ""
@@ -32,12 +42,12 @@ class Look:
     thumb: bytes = b""
     width: int = 0
     height: int = 0
-    mended: tuple[tuple[str, str], ...] = ()
+    fixes: tuple[tuple[str, str], ...] = ()
     encoded: bytes | None = None
 
 
-def look(data: bytes, name: str, settings: Settings) -> Look:
-    """Return what there is to know about the bytes of a picture."""
+def inspect(data: bytes, name: str, settings: Settings) -> Inspection:
+    """Return what there is to know about the bytes of a picture; `name` is the file's, empty for a record."""
     sha = hashlib.sha256(data).digest()
     try:
         description = images.describe(data)
@@ -45,28 +55,28 @@ def look(data: bytes, name: str, settings: Settings) -> Look:
         size = (description.height, description.width) if turned else (description.width, description.height)
         if min(size) < settings.min_side:
             why = f"{size[0]} x {size[1]} pixels, under {settings.min_side}"
-            # A broken one is called broken, however small it is.
+            # A broken one is called unreadable, however small it is.
             images.decode(data)
-            return Look("too-small", why, len(data), sha, width=size[0], height=size[1])
+            return Inspection("too-small", why, len(data), sha, width=size[0], height=size[1])
         return _fit(data, sha, name, size, description, settings)
     except UnreadablePicture as error:
         other = formats.other_kind(data[: formats.HEAD_BYTES])
         if other and formats.is_picture_name(name):
-            return Look("wrong-type", f"it is {other}", len(data), sha)
-        return Look("unreadable", f"it is {other}" if other else error.why, len(data), sha)
+            return Inspection("wrong-type", f"it is {other}", len(data), sha)
+        return Inspection("unreadable", f"it is {other}" if other else error.why, len(data), sha)
 
 
 def _fit(
     data: bytes, sha: bytes, name: str, size: tuple[int, int], description: images.Header, settings: Settings
-) -> Look:
-    mended = []
+) -> Inspection:
+    fixes = []
     expected = formats.SUFFIXES.get(formats.suffix(name))
     if expected and expected != description.format:
-        mended.append(("wrong-type", f"it is {description.format}"))
+        fixes.append(("wrong-type", f"it is {description.format}"))
     down = settings.resize is not None and min(size) > settings.resize
-    anew = _faults(description, settings.keep_bytes)
-    mended += [] if settings.keep_bytes and description.format in _KEPT_FORMATS else anew
-    if not down and not anew:
+    faults = _faults(description, settings.keep_bytes)
+    fixes += [] if settings.keep_bytes and description.format in _KEPT_FORMATS else faults
+    if not down and not faults:
         image = images.decode(data, reduce_to=_HASH_SIDE)
         encoded = None
     else:
@@ -77,8 +87,8 @@ def _fit(
     # reduce() averages whole blocks, which is cheaper than resize() from a large picture.
     small = image.reduce(max(1, min(image.size) // _HASH_SIDE)).resize((_HASH_SIDE, _HASH_SIDE), Image.Resampling.BOX)
     thumb = small.resize((THUMB_SIDE, THUMB_SIDE), Image.Resampling.BOX).tobytes()
-    return Look(
-        None, "", len(data), sha, _phash(small), thumb, *image_size(image, encoded, size), tuple(mended), encoded
+    return Inspection(
+        None, "", len(data), sha, _phash(small), thumb, *image_size(image, encoded, size), tuple(fixes), encoded
     )
 
 
