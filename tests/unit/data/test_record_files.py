@@ -64,18 +64,6 @@ def test_threads_share_a_descriptor(tmp_path: Path) -> None:
         assert [recordio.unpack(payload).labels for payload in found] == [record.labels for record in records]
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Path:
-    """Return a file of four records: plain, of three parts, with twelve labels, plain and padded."""
-    path = tmp_path / "whole.rec"
-    with Writer(path) as writer:
-        writer.write((1.0,), b"1234")
-        writer.write((2.0,), b"head" + MAGIC + b"mid" + MAGIC + MAGIC + b"tail")
-        writer.write((0.0,) * 12, b"x")
-        writer.write((3.0,), b"12345")
-    return path
-
-
 def test_cut_at_every_byte(whole: Path, tmp_path: Path) -> None:
     """A cut file is refused, and only at a boundary does it look like a whole one with fewer records."""
     records, content = record_files.scan(whole), whole.read_bytes()

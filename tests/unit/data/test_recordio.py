@@ -145,18 +145,6 @@ def test_file_round_trip(contents: list[tuple[tuple[float, ...], bytes]]) -> Non
         assert [(picture.labels, picture.data) for picture in read(path)] == contents
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Path:
-    """Return a file of four records: plain, of three parts, with twelve labels, plain and padded."""
-    path = tmp_path / "whole.rec"
-    with Writer(path) as writer:
-        writer.write((1.0,), b"1234")
-        writer.write((2.0,), b"head" + MAGIC + b"mid" + MAGIC + MAGIC + b"tail")
-        writer.write((0.0,) * 12, b"x")
-        writer.write((3.0,), b"12345")
-    return path
-
-
 def test_cut_bytes_have_no_payload(whole: Path) -> None:
     """Framed bytes that are cut give their whole records, then an error, also between the parts of a record."""
     content = whole.read_bytes()
