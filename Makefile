@@ -69,6 +69,11 @@ gpu-check: ## test the GPU image on this host's GPUs, and print the figures for 
 bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of their environments (more flags in BENCH_FLAGS)
 	PYTHONPATH=local_test $(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
 
+.PHONY: bench-before-after
+bench-before-after: .venv/ready ## this checkout's speed beside another's: make bench-before-after BEFORE=FOLDER
+	@[ -n "$(BEFORE)" ] || { echo "Name the earlier checkout: make bench-before-after BEFORE=FOLDER" >&2; exit 2; }
+	PYTHONPATH=benchmarks/serving:local_test:tests:src $(BIN)/python benchmarks/before_after.py $(BEFORE) $(BENCH_FLAGS)
+
 .PHONY: lock
 lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 	$(BIN)/pip install --quiet uv
