@@ -99,13 +99,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _unreadable(data: bytes, error: Exception) -> UnreadablePicture:
     if isinstance(error, Image.DecompressionBombError):
         return UnreadablePicture(
-            "the picture is too large", f"it has more than {MAX_PIXELS:,} pixels", "Make it smaller"
+            "The picture is too large", f"It has more than {MAX_PIXELS:,} pixels", "Make it smaller"
         )
     # That no plugin knows the bytes is what we say ourselves, without the address of an object.
     detail = "" if isinstance(error, UnidentifiedImageError) else f": {error}"
     known = ", ".join(formats.NAMES)
     return UnreadablePicture(
-        "the picture cannot be read",
+        "The picture cannot be read",
         f"{len(data)} bytes are not a whole picture of a known format ({known}){detail}".rstrip(".: "),
         "Send the bytes of a picture file as they are",
     )

@@ -41,7 +41,7 @@ def test_a_missing_channel_is_named(job: Runner, drawn: Mapping[str, Path]) -> N
 
 def test_an_empty_file_is_named(job: Runner, drawn: Mapping[str, Path], tmp_path: Path) -> None:
     """A .rec file without a byte is no silent epoch of nothing."""
-    assert_is_told(job(channels_with(drawn, tmp_path / "train", b"")), "channel train is empty", "train.rec")
+    assert_is_told(job(channels_with(drawn, tmp_path / "train", b"")), "Channel train is empty", "train.rec")
 
 
 def test_a_cut_file_is_named(job: Runner, drawn: Mapping[str, Path], tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_weights_that_the_image_has_not_are_named(job: Runner) -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "status", "words"),
     [
-        (b"this is no picture", {}, 415, "the picture cannot be read"),
+        (b"this is no picture", {}, 415, "The picture cannot be read"),
         (None, {"content_type": "text/csv"}, 415, "Content-Type is text/csv"),
         (None, {"Accept": "text/csv"}, 406, "Accept is text/csv"),
     ],

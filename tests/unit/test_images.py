@@ -232,7 +232,7 @@ class TestUnreadable:
         """The message says how many bytes came, what they should be and what to do."""
         with pytest.raises(UnreadablePicture) as caught:
             images.decode(content)
-        assert caught.value.what == "the picture cannot be read"
+        assert caught.value.what == "The picture cannot be read"
         assert caught.value.why.startswith(f"{len(content)} bytes are not a whole picture")
         assert " at 0x" not in caught.value.why
         assert caught.value.do
@@ -280,7 +280,7 @@ class TestUnreadable:
 
     def test_bomb(self) -> None:
         """A header that announces gigabytes is refused before anything is decoded."""
-        with pytest.raises(UnreadablePicture, match=r"too large\. it has more than 100,000,000 pixels"):
+        with pytest.raises(UnreadablePicture, match=r"too large\. It has more than 100,000,000 pixels"):
             images.decode(png((30_000, 30_000), data=zlib.compress(bytes(1000))))
 
     @pytest.mark.parametrize("disposal", range(4))
@@ -304,7 +304,7 @@ class TestUnreadable:
         )
         done = subprocess.run([sys.executable, "-c", code], input=content, capture_output=True, check=True)
         message, kilobytes = done.stdout.decode().splitlines()
-        assert message.startswith("the picture is too large")
+        assert message.startswith("The picture is too large")
         assert int(kilobytes) < 500_000
 
     def test_limit_is_about_pixels(self) -> None:

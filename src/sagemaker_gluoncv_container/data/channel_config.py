@@ -46,19 +46,19 @@ def read(name: str, given: Mapping[str, Any], faults: list[ClientError]) -> Chan
 
 def _faults(config: ChannelConfig, given: Mapping[str, Any]) -> list[ClientError]:
     faults = []
-    channel = f"channel {config.name}"
+    channel = f"Channel {config.name}"
     if config.mode not in (FILE, FAST_FILE, PIPE):
-        faults.append(ClientError(f"{channel} is in {config.mode} mode", "this image reads File, FastFile and Pipe"))
+        faults.append(ClientError(f"{channel} is in {config.mode} mode", "This image reads File, FastFile and Pipe"))
     if config.content_type not in (None, RECORDIO, *formats.ALL_CONTENT_TYPES):
-        why = f"this image reads {', '.join((RECORDIO, *formats.CONTENT_TYPES))}"
+        why = f"This image reads {', '.join((RECORDIO, *formats.CONTENT_TYPES))}"
         faults.append(ClientError(f"{channel} has content type {given['ContentType']}", why))
     if config.label_format not in FORMATS:
-        why = f"it must be one of {', '.join(FORMATS)}"
+        why = f"It must be one of {', '.join(FORMATS)}"
         faults.append(ClientError(f"{channel} has label-format {config.label_format}", why))
     if config.mode == PIPE and config.name.endswith(LST):
-        faults.append(ClientError(f"{channel} is in Pipe mode", "a list is read as a file", "Use File mode"))
+        faults.append(ClientError(f"{channel} is in Pipe mode", "A list is read as a file", "Use File mode"))
     elif config.mode == PIPE and config.content_type in formats.ALL_CONTENT_TYPES and not config.wrapped:
-        why = "files that come through a pipe have neither names nor labels"
-        do = "Use File or FastFile mode, .rec files, or an augmented manifest with RecordWrapperType RecordIO"
+        why = "Files that come through a pipe have neither names nor labels"
+        do = "Use File or FastFile mode, `.rec` files, or an augmented manifest with RecordWrapperType RecordIO"
         faults.append(ClientError(f"{channel} has content type {config.content_type} in Pipe mode", why, do))
     return faults

@@ -1,6 +1,6 @@
 """Looks over channels without decoding a picture: `train` does, before the first epoch.
 
-`sagemaker-gluoncv prepare --check` does the same, and the dear part too.
+`sagemaker-gluoncv prepare --check` does the same, and decodes every picture too.
 """
 
 import hashlib
@@ -99,7 +99,7 @@ def _label_findings(counts: Mapping[str, Counter[int]], names: Mapping[int, str]
         unseen = sorted(counter.keys() - train.keys())
         if unseen:
             named = _named([names.get(each, str(each)) for each in unseen])
-            text = f"channel {channel} has classes that train has not: {named}"
+            text = f"channel {channel} has classes that are not in train: {named}"
             yield Finding("class-without-training", len(unseen), text)
     empty = sorted(set(range(max(max(train) + 1, len(names)))) - train.keys())
     if empty:
@@ -133,7 +133,7 @@ def of_pictures(
             digest = hashlib.blake2b(head, digest_size=8).digest()
             alike.setdefault((size, digest), []).append((channel, picture))
         if odd:
-            text = f"channel {channel} has records that are no picture: {_named(odd)}"
+            text = f"channel {channel} has records that are not pictures: {_named(odd)}"
             findings.append(Finding("no-picture", len(odd), text))
     twins = [group for group in alike.values() if len(group) > 1]
     if most_bytes is not None and sum(picture.place.size for group in twins for _, picture in group) > most_bytes:

@@ -9,7 +9,10 @@ CLASSES_FILE = "classes.json"
 
 
 def read(folder: Path) -> tuple[str, ...]:
-    """Return the names in a folder's `classes.json`, none without such a file. Raises ClientError if it is no list."""
+    """Return the names in a folder's `classes.json`, none without such a file.
+
+    Raises ClientError if it is not a list of names.
+    """
     path = folder / CLASSES_FILE
     if not path.is_file():
         return ()
@@ -18,5 +21,6 @@ def read(folder: Path) -> tuple[str, ...]:
     except ValueError as error:
         raise ClientError(f"{path} is not JSON", str(error), "Write it again, as UTF-8") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ClientError(f"{path} is no list of names", 'it must be like ["bird", "car"], in the order of the labels')
+        why = 'It must be like ["bird", "car"], in the order of the labels'
+        raise ClientError(f"{path} is not a list of names", why)
     return tuple(names)

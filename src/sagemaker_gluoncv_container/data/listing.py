@@ -5,12 +5,12 @@ Labels are as they are written there; `labels` says what they mean.
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import formats, junk
 from ..errors import ClientError, some
-from . import record_files
+from . import lists, record_files
 from .channel_config import FAST_FILE, ChannelConfig
 from .samples import FileSample, RecordSample
 
@@ -45,7 +45,7 @@ def from_records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
     found = [path for path in files(folder) if path.suffix == ".rec"]
     if not found:
         names = some(sorted(path.name for path in folder.iterdir()))
-        raise ClientError(f"channel {config.name} holds no .rec file", f"found in {folder}: {names}")
+        raise ClientError(f"Channel {config.name} holds no `.rec` file", f"Found in {folder}: {names}")
     # In FastFile mode a read is a request: one pass in large ones, not one for the head of each record.
     block = {"block": record_files.REMOTE_BLOCK_BYTES} if config.mode == FAST_FILE else {}
     samples = [
@@ -54,9 +54,9 @@ def from_records(folder: Path, config: ChannelConfig) -> list[RecordSample]:
         for record in record_files.scan(path, **block)
     ]
     if not samples:
-        why = f"{', '.join(path.name for path in found)} in {folder} holds no record"
-        do = "Make the .rec file again and see that pictures go in"
-        raise ClientError(f"channel {config.name} is empty", why, do)
+        why = f"{some([path.name for path in found])} in {folder} holds no record"
+        do = "Make the `.rec` file again and check that pictures go in"
+        raise ClientError(f"Channel {config.name} is empty", why, do)
     return samples
 
 
@@ -68,12 +68,12 @@ def _pictures(folder: Path, config: ChannelConfig) -> list[Path]:
     names = [str(path.relative_to(folder)) for path in others]
     if not found:
         raise ClientError(
-            f"channel {config.name} holds no picture",
-            f"found in {folder}: {some(names)}; pictures end in {', '.join(formats.SUFFIXES)}",
+            f"Channel {config.name} holds no picture",
+            f"Found in {folder}: {some(names)}; names of pictures end in {', '.join(formats.SUFFIXES)}",
             "Its content type must say what it holds: application/x-recordio or application/x-image",
         )
     if others:
-        logger.info("Channel %s: passed over what is no picture by its name: %s", config.name, some(names))
+        logger.info("Channel %s: skipped what is not a picture by its name: %s", config.name, some(names))
     return found
 
 
@@ -82,20 +82,20 @@ def from_folders(
 ) -> tuple[list[FileSample], tuple[str, ...]]:
     """Return the pictures in the folders of their classes, and the classes: those given, else the folders sorted.
 
-    Raises ClientError if there are no pictures, or some that are in no folder, or in one that is no class.
+    Raises ClientError if there are no pictures, or some that are in no folder, or in one that is not a class.
     """
     paths = _pictures(folder, config)
     names = [path.relative_to(folder).parts[0] for path in paths]
     loose = [path.name for path in paths if path.parent == folder]
     if loose:
-        why = f"without a list each must be in the folder of its class; these are not: {some(loose)}"
+        why = f"Without a list each must be in the folder of its class; these are not: {some(loose)}"
         do = f"Move them, or give the job a channel {config.name}_lst"
-        raise ClientError(f"channel {config.name} holds pictures without a label", why, do)
+        raise ClientError(f"Channel {config.name} holds pictures without a label", why, do)
     known = tuple(classes) or tuple(sorted(set(names)))
     strangers = sorted(set(names) - set(known))
     if strangers:
-        why = f"the classes are {some(known)}"
-        raise ClientError(f"channel {config.name} has folders that are no class: {some(strangers)}", why)
+        why = f"The classes are {some(known)}"
+        raise ClientError(f"Channel {config.name} has folders that are not classes: {some(strangers)}", why)
     label = {name: (float(number),) for number, name in enumerate(known)}
     samples = [
         FileSample(_name(config, path.relative_to(folder)), label[name], path)
@@ -113,39 +113,24 @@ def from_list(folder: Path, list_folder: Path, config: ChannelConfig) -> list[Fi
     there = set(map(str, files(folder)))
     samples: list[FileSample] = []
     missing: list[FileSample] = []
-    for path, labels in _lines(_list_file(list_folder)):
-        sample = FileSample(_name(config, path), labels, folder / path)
+    file = _list_file(list_folder)
+    for line in lists.read(file.read_bytes(), str(file)):
+        sample = FileSample(_name(config, line.path), line.labels, folder / line.path)
         (samples if str(sample.path) in there else missing).append(sample)
     names = [sample.name for sample in missing]
     if missing and not config.sharded:
-        why = f"{len(missing)} of {len(samples) + len(missing)} listed are not there: {some(names)}"
-        raise ClientError(f"channel {config.name} lacks pictures that {list_folder.name} lists", why, "Mend the list")
+        why = f"{len(missing)} of its {len(samples) + len(missing)} pictures are not there: {some(names)}"
+        raise ClientError(f"Channel {config.name} lacks pictures of {list_folder.name}", why, "Correct the list")
     if not samples:
-        why = f"of {len(missing)} pictures that {list_folder.name} lists, none is there"
-        raise ClientError(f"channel {config.name} is empty", why, "Paths count from the channel's folder")
-    logger.info("Channel %s: %d files, %d listed pictures", config.name, len(there), len(samples))
+        why = f"None of the {len(missing)} pictures that {list_folder.name} names is there"
+        raise ClientError(f"Channel {config.name} is empty", why, "Paths count from the channel's folder")
+    logger.info("Channel %s: %d files, %d pictures in the list", config.name, len(there), len(samples))
     return samples
 
 
 def _list_file(folder: Path) -> Path:
     found = [path for path in files(folder) if path.suffix == ".lst"]
     if len(found) != 1:
-        why = f"there must be one .lst file in {folder}; found: {some([path.name for path in found])}"
-        raise ClientError(f"channel {folder.name} holds {len(found)} lists", why)
+        why = f"There must be one `.lst` file in {folder}; found: {some([path.name for path in found])}"
+        raise ClientError(f"Channel {folder.name} holds {len(found)} lists", why)
     return found[0]
-
-
-def _lines(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
-    faults = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="surrogateescape").split("\n"), 1):
-        if line.strip():
-            try:
-                _, first, *more, name = line.split("\t")
-                labels = tuple(map(float, (first, *more)))
-            except ValueError:
-                faults.append(f"line {number}: {line[:60]!r}")
-                continue
-            yield name.strip(), labels
-    if faults:
-        why = f"lines must be index TAB label(s) TAB path; these are not: {some(faults)}"
-        raise ClientError(f"{path} cannot be read", why, "Make it with im2rec's --list, or with tabs")

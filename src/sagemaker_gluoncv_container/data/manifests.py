@@ -38,13 +38,13 @@ class Label:
 
 
 def parse(line: str, where: str) -> dict[str, Any]:
-    """Return the object of a line. Raises ClientError if it is none, or has no source-ref."""
+    """Return the object in a line. Raises ClientError if it is not an object, or has no source-ref."""
     try:
         entry = json.loads(line)
     except ValueError as error:
         raise ClientError(f"{where} is not JSON", str(error)) from error
     if not isinstance(entry, dict) or not isinstance(entry.get("source-ref"), str):
-        raise ClientError(f"{where} has no source-ref", 'a line is like {"source-ref": "s3://bucket/picture.jpg", ...}')
+        raise ClientError(f"{where} has no source-ref", 'A line is like {"source-ref": "s3://bucket/picture.jpg"}')
     return entry
 
 
@@ -56,12 +56,12 @@ def label_attribute(entry: dict[str, Any]) -> str | None:
     names = [name for name in entry if name != "source-ref" and not name.endswith(_METADATA)]
     labelled = [name for name in names if name + _METADATA in entry] or names
     if len(labelled) > 1:
-        raise ClientError(f"a manifest has labels under {', '.join(labelled)}", do="Choose one with --label-attribute")
+        raise ClientError(f"A manifest has labels under {', '.join(labelled)}", do="Choose one with --label-attribute")
     return labelled[0] if labelled else None
 
 
 def label(entry: dict[str, Any], attribute: str | None, where: str) -> Label:
-    """Return the label under an attribute. Raises ClientError if it is of no known form."""
+    """Return the label under an attribute. Raises ClientError if it has another form."""
     metadata = entry.get(f"{attribute}{_METADATA}", {})
     if "failure-reason" in metadata:
         return Label(None, failed=str(metadata["failure-reason"]))
@@ -77,7 +77,7 @@ def label(entry: dict[str, Any], attribute: str | None, where: str) -> Label:
     if isinstance(value, (int, str)):
         name = str(metadata.get("class-name", value))
         return Label((name,), False, float(metadata.get("confidence", 1.0)), human)
-    raise ClientError(f"{where} has {value!r} under {attribute}", "a label is a class id, or a list of class ids")
+    raise ClientError(f"{where} has {value!r} under {attribute}", "A label is a class id, or a list of class ids")
 
 
 def _several(value: list[Any], metadata: dict[str, Any], human: bool) -> Label:

@@ -45,8 +45,8 @@ class Fifo(io.RawIOBase):
         while not path.exists():
             check(ends)
             if time.monotonic() > end:
-                why = f"it was not there after {deadline_seconds:g} s"
-                raise ClientError(f"there is no pipe {path}", why, "See that the job has this channel, in Pipe mode")
+                why = f"It was not there after {deadline_seconds:g} s"
+                raise ClientError(f"There is no pipe {path}", why, "Check that the job has this channel, in Pipe mode")
             time.sleep(_POLL_SECONDS)
         # A blocking open would wait for a writer for ever.
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -67,7 +67,7 @@ class Fifo(io.RawIOBase):
         while not self._poll.poll(_LISTEN_MILLISECONDS):
             check(self._ends)
             if time.monotonic() > end:
-                raise AlgorithmError(f"nothing has come through {self._path} for {self._seconds:g} s")
+                raise AlgorithmError(f"Nothing has come through {self._path} for {self._seconds:g} s")
         return os.readv(self._descriptor, [buffer])
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class Pipe:
     def epoch(self, epoch: int, random: np.random.Generator | None) -> Generator[Sample, None, None]:
         """Yield the samples of the next FIFO.
 
-        FIFOs count how often this channel was read, not epochs: a job that goes on after an interruption is given
+        FIFOs count how often this channel was read, not epochs: a job that resumes after an interruption is given
         `<channel>_0` again. Raises ClientError if the pipe is cut, empty, or has labels out of range.
         """
         path = self._fifo(self._opened)
@@ -120,15 +120,15 @@ class Pipe:
             try:
                 labels = self._labelling.read(raw, self._num_classes)
             except ValueError as error:
-                raise ClientError(f"{name} is labelled {written(raw)}", f"that is {error}") from error
+                raise ClientError(f"{name} is labelled {written(raw)}", f"That is {error}") from error
             yield StreamedSample(name, labels, data)
             count += 1
         self._count(count)
 
     def _count(self, samples: int) -> None:
         if not samples:
-            raise ClientError(f"channel {self._name} is empty", "not one picture came through its pipe")
-        # What was announced stays the length: a job that goes on after an interruption knows no better.
+            raise ClientError(f"Channel {self._name} is empty", "No picture came through its pipe")
+        # What was announced stays the length: a job that resumes after an interruption has only that number.
         self._samples = self._samples or samples
         if samples not in (self._samples, self._came):
             logger.warning("Channel %s: %d pictures came, not %d", self._name, samples, self._samples)
@@ -138,7 +138,7 @@ class Pipe:
         try:
             yield from recordio.stream(file, f"The pipe of channel {self._name}")
         except ClientError as error:
-            do = "Every object of the channel comes through: see that it holds whole .rec files and nothing else"
+            do = "Every object of the channel comes through: check that it holds whole `.rec` files and nothing else"
             raise ClientError(error.what, error.why, do) from error
 
     def _records(self, file: BinaryIO) -> Iterator[tuple[str, tuple[float, ...], bytes]]:
@@ -148,7 +148,7 @@ class Pipe:
                 picture = recordio.unpack(payload)
             except ClientError as error:
                 do = "If the channel is an augmented manifest, its RecordWrapperType must be RecordIO"
-                raise ClientError(f"{name} is no picture record", str(error), do) from error
+                raise ClientError(f"{name} is not a picture record", str(error), do) from error
             yield name, picture.labels, picture.data
 
     def _pairs(self, file: BinaryIO) -> Iterator[tuple[str, tuple[float, ...], bytes]]:
@@ -157,11 +157,11 @@ class Pipe:
             name = f"{self._name} picture {number}"
             text = next(payloads, None)
             if text is None:
-                raise ClientError(f"{name} has no label", "the pipe ended after its bytes", _ATTRIBUTES)
+                raise ClientError(f"{name} has no label", "The pipe ended after its bytes", _ATTRIBUTES)
             try:
                 labels = parse(text.decode())
             except ValueError as error:
-                why = f"the record after it begins with {text[:20]!r}"
+                why = f"The record after it begins with {text[:20]!r}"
                 raise ClientError(f"{name} has no label", why, _ATTRIBUTES) from error
             yield name, labels, data
 

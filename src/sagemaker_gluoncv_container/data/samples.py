@@ -92,7 +92,7 @@ class RecordSample:
 
     def read(self) -> bytes:
         """Return the encoded picture. Raises UnreadablePicture or ClientError if the file cannot be read or changed."""
-        # Opened anew each time: what that costs does not show beside decoding, and nothing stays open.
+        # Opened each time: that costs next to nothing beside decoding, and nothing stays open.
         try:
             with self.record.path.open("rb", buffering=0) as file:
                 payload = record_files.read_payload(file.fileno(), self.record.offset, self.record.size)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from .. import formats, junk
-from ..data import classes, manifests, record_files
+from ..data import classes, lists, manifests, record_files
+from ..data.labels import written
 from ..errors import ClientError
 from .references import References, is_s3, join
 from .settings import KINDS, Settings
@@ -90,15 +91,16 @@ def read(settings: Settings, references: References, listing: Listing) -> Iterat
         yield from _records(settings, listing)
     else:
         for file in _files(settings, references, listing.kind):
-            text = _text(file, references)
+            data = _bytes(file, references)
             root = settings.root or file.rpartition("/")[0] or "."
             if listing.numbered:
                 listing.names = listing.names or list(classes.read(Path(file).parent))
-            if listing.kind == "manifest":
-                yield from _manifest(text, file, settings, listing)
+            if listing.kind == "lst":
+                yield from _lst(data, file, root, listing)
+            elif listing.kind == "csv":
+                yield from _csv(_text(data, file), root)
             else:
-                parse = {"lst": _lst, "csv": _csv}[listing.kind]
-                yield from parse(text, root, listing)
+                yield from _manifest(_text(data, file), file, settings, listing)
 
 
 def _files(settings: Settings, references: References, kind: str) -> list[str]:
@@ -110,13 +112,20 @@ def _files(settings: Settings, references: References, kind: str) -> list[str]:
     return [str(path) for path in junk.files(Path(place)) if path.suffix in suffixes]
 
 
-def _text(file: str, references: References) -> str:
+def _bytes(file: str, references: References) -> bytes:
     try:
-        return references.read(file).decode("utf-8-sig")
+        return references.read(file)
     except OSError as error:
         raise ClientError(f"{file} cannot be read", error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise ClientError(f"{file} is not UTF-8", str(error), "Save it as UTF-8") from error
+
+
+def _text(data: bytes, file: str) -> str:
+    text = lists.decode(data, file)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ClientError(f"{file} is not UTF-8", f"Character {error.start} is not", "Save it as UTF-8") from error
+    return text
 
 
 def _folders(settings: Settings, references: References) -> Iterator[Item]:
@@ -131,18 +140,9 @@ def _folders(settings: Settings, references: References) -> Iterator[Item]:
             yield Item(name, reference, (path.parts[0],))
 
 
-def _lst(text: str, root: str, listing: Listing) -> Iterator[Item]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        parts = [part.strip() for part in line.split("\t")]
-        try:
-            values = tuple(float(part) for part in parts[1:-1])
-        except ValueError:
-            values = ()
-        if not values:
-            raise ClientError(f"Line {number} of the list is {line!r}", "It must be: index TAB label TAB path")
-        yield Item(parts[-1], join(root, parts[-1]), numbers(values, f"Line {number}", listing))
+def _lst(data: bytes, file: str, root: str, listing: Listing) -> Iterator[Item]:
+    for line in lists.read(data, file):
+        yield Item(line.path, join(root, line.path), numbers(line.labels, f"Line {line.number}", listing))
 
 
 def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[str, ...]:
@@ -153,11 +153,11 @@ def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[st
             return tuple(str(index) for index, value in enumerate(values) if value)
     elif values[0] >= 0 and values[0] == int(values[0]):
         return (str(int(values[0])),)
-    labels = ", ".join(f"{value:g}" for value in values)
-    raise ClientError(f"{where} is labelled {labels}", "Labels are one whole number from 0, or a 0 or 1 for each class")
+    why = "Labels are one whole number from 0, or a 0 or 1 for each class"
+    raise ClientError(f"{where} is labelled {written(values)}", why)
 
 
-def _csv(text: str, root: str, _: Listing) -> Iterator[Item]:
+def _csv(text: str, root: str) -> Iterator[Item]:
     dialect = "\t" if "\t" in text.partition("\n")[0] else ";" if ";" in text.partition("\n")[0] else ","
     rows = csv.reader(io.StringIO(text), delimiter=dialect)
     path_at, label_at = 0, 1
@@ -182,9 +182,7 @@ def _csv(text: str, root: str, _: Listing) -> Iterator[Item]:
 def _manifest(text: str, file: str, settings: Settings, listing: Listing) -> Iterator[Item]:
     attribute = settings.label_attribute
     root = settings.root or file.rpartition("/")[0] or "."
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in lists.lines(text):
         entry = manifests.parse(line, f"{file} line {number}")
         attribute = attribute or manifests.label_attribute(entry)
         label = manifests.label(entry, attribute, f"{file} line {number}")

@@ -30,9 +30,9 @@ def test_every_fault_of_the_configuration_at_once(whole: Any) -> None:
     message = _message(whole)
     assert message.startswith("3 faults")
     for part in (
-        "channel train is in Stream mode. this image reads File, FastFile and Pipe",
-        "channel train has content type text/csv. this image reads application/x-recordio, application/x-image",
-        "channel validation has label-format names. it must be one of class-id, multi-hot",
+        "Channel train is in Stream mode. This image reads File, FastFile and Pipe",
+        "Channel train has content type text/csv. This image reads application/x-recordio, application/x-image",
+        "Channel validation has label-format names. It must be one of class-id, multi-hot",
     ):
         assert part in message
 
@@ -69,7 +69,7 @@ def test_files_through_a_pipe(job: Any, content_type: str) -> None:
     """Picture files that come through a pipe as they are have no labels; the message says what to do instead."""
     job.configure("train", TrainingInputMode="Pipe", ContentType=content_type)
     message = _message(job, num_classes=4, num_training_samples=8)
-    assert f"channel train has content type {content_type} in Pipe mode" in message
+    assert f"Channel train has content type {content_type} in Pipe mode" in message
     assert "augmented manifest" in message
     job.configure("train", TrainingInputMode="Pipe", ContentType=content_type, RecordWrapperType="RecordIO")
     assert "Pipe" not in _message(job, num_classes=4, num_training_samples=8)
@@ -78,7 +78,7 @@ def test_files_through_a_pipe(job: Any, content_type: str) -> None:
 def test_a_list_in_pipe_mode(whole: Any) -> None:
     """A list that would come through a pipe is refused."""
     whole.configure("train_lst", TrainingInputMode="Pipe", ContentType="application/x-image")
-    assert "channel train_lst is in Pipe mode. a list is read as a file. Use File mode" in _message(whole)
+    assert "Channel train_lst is in Pipe mode. A list is read as a file. Use File mode" in _message(whole)
 
 
 def test_a_list_of_records(whole: Any) -> None:
@@ -100,15 +100,15 @@ def test_an_empty_rec_says_so(whole: Any) -> None:
     """A .rec file without a record is named, and what to do."""
     (whole.paths.channel("train") / "part-0.rec").write_bytes(b"")
     message = _message(whole)
-    assert "channel train is empty. part-0.rec" in message
-    assert "Make the .rec file again" in message
+    assert "Channel train is empty. part-0.rec" in message
+    assert "Make the `.rec` file again" in message
 
 
 def test_folders_without_pictures(whole: Any) -> None:
     """A channel of pictures that holds .rec files says what it found and what the content type might be."""
     whole.configure("train", ContentType="application/x-image")
     message = _message(whole)
-    assert "channel train holds no picture. found in " in message
+    assert "Channel train holds no picture. Found in " in message
     assert "part-0.rec" in message
 
 
@@ -125,7 +125,7 @@ def test_a_strange_folder(job: Any, draw_pictures: Any) -> None:
     for name in ("train", "validation"):
         job.write_folders(name, draw_pictures(8))
     (job.paths.channel("validation") / "bird").rename(job.paths.channel("validation") / "birds")
-    assert "channel validation has folders that are no class: birds" in _message(job)
+    assert "Channel validation has folders that are not classes: birds" in _message(job)
 
 
 def test_a_list_with_faults(job: Any, draw_pictures: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_list_with_faults(job: Any, draw_pictures: Any) -> None:
     path = job.paths.channel("train_lst") / "train.lst"
     path.write_text(path.read_text() + "\n8 1 0/8.jpg\n9\tbird\t0/9.jpg\n")
     message = _message(job)
-    assert "lines must be index TAB label(s) TAB path" in message
+    assert "Lines must be index TAB label(s) TAB path" in message
     assert "line 10: '8 1 0/8.jpg', line 11: '9\\tbird\\t0/9.jpg'" in message
 
 
@@ -144,7 +144,7 @@ def test_listed_pictures_that_are_missing(job: Any, draw_pictures: Any) -> None:
     for name in ("train", "validation"):
         job.write_list(name, draw_pictures(8))
     (job.paths.channel("train") / "1" / "4.jpg").unlink()
-    assert "1 of 8 listed are not there: train/1/4.jpg" in _message(job)
+    assert "1 of its 8 pictures are not there: train/1/4.jpg" in _message(job)
 
 
 def test_no_list_or_two(job: Any, draw_pictures: Any) -> None:
@@ -154,8 +154,8 @@ def test_no_list_or_two(job: Any, draw_pictures: Any) -> None:
     (job.paths.channel("train_lst") / "other.lst").write_text("")
     (job.paths.channel("validation_lst") / "validation.lst").unlink()
     message = _message(job)
-    assert "channel train_lst holds 2 lists" in message
-    assert "channel validation_lst holds 0 lists" in message
+    assert "Channel train_lst holds 2 lists" in message
+    assert "Channel validation_lst holds 0 lists" in message
 
 
 def test_labels_and_numbers_that_contradict_the_data(whole: Any) -> None:

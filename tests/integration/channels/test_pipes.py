@@ -91,7 +91,7 @@ def test_a_pipe_that_is_cut(piped: Any, job: Any, feeding: Any, make_batches: An
     _, content = piped
     feeder = feeding(job.paths.channel("train"), 1, content[: len(content) // 2 + 1])
     channels, _ = job.read(num_classes=4, num_training_samples=COUNT)
-    with pytest.raises(ClientError, match=r"the pipe of channel train ends in the middle of record \d+\."):
+    with pytest.raises(ClientError, match=r"The pipe of channel train ends in the middle of record \d+\."):
         arriving(make_batches(channels.train))
     assert feeder.wait(timeout=30) == 0
 
@@ -100,17 +100,17 @@ def test_a_pipe_that_delivers_nothing(piped: Any, job: Any, feeding: Any, make_b
     """A channel whose pipe is closed without a picture is empty, and said to be."""
     feeder = feeding(job.paths.channel("train"), 1, b"")
     channels, _ = job.read(num_classes=4, num_training_samples=COUNT)
-    with pytest.raises(ClientError, match="channel train is empty"):
+    with pytest.raises(ClientError, match="Channel train is empty"):
         arriving(make_batches(channels.train))
     assert feeder.wait(timeout=30) == 0
 
 
 def test_a_label_out_of_range(piped: Any, job: Any, feeding: Any, make_batches: Any, arriving: Any) -> None:
-    """Labels are checked as they come; one that is out of range is named with its picture."""
+    """Labels are checked as they come; one That is out of range is named with its picture."""
     _, content = piped
     feeder = feeding(job.paths.channel("train"), 1, content)
     channels, _ = job.read(num_classes=3, num_training_samples=COUNT)
-    with pytest.raises(ClientError, match=r"train (record|picture) 3 is labelled 3\. that is out of range, "):
+    with pytest.raises(ClientError, match=r"train (record|picture) 3 is labelled 3\. That is out of range, "):
         arriving(make_batches(channels.train))
     feeder.wait(timeout=30)
 
@@ -173,7 +173,7 @@ def test_an_index_beside_the_records(job: Any, draw_pictures: Any, feeding: Any,
     job.configure("train", TrainingInputMode="Pipe")
     feeder = feeding(job.paths.channel("train"), 1, rec_content(draw_pictures(8)) + b"0\t0\n1\t1234\n")
     channels, _ = job.read(num_classes=4, num_training_samples=8)
-    with pytest.raises(ClientError, match="record 8. .* see that it holds whole .rec files and nothing else"):
+    with pytest.raises(ClientError, match="record 8. .* check that it holds whole .rec files and nothing else"):
         list(channels.train.epoch(0, None))
     assert feeder.wait(timeout=30) == 0
 

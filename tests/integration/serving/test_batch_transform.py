@@ -84,7 +84,7 @@ def test_a_bad_record(server: Server, pictures: list[bytes], alone: list[list[fl
     lines = [json.loads(line) for line in reply.body.splitlines()]
     assert reply.status == 200
     assert [list(line) for line in lines] == [["prediction"], ["error"], ["prediction"]]
-    assert "the picture cannot be read" in lines[1]["error"]
+    assert "The picture cannot be read" in lines[1]["error"]
     assert_equal([lines[0]["prediction"], lines[2]["prediction"]], [alone[0], alone[2]])
 
 

@@ -46,7 +46,7 @@ def test_why_a_request_failed(server: Server) -> None:
     assert server.invoke(b"no picture").status == 415
     line = server.log()[-1]
     assert line["status"] == 415
-    assert "the picture cannot be read" in line["error"]
+    assert "The picture cannot be read" in line["error"]
     assert re.fullmatch(r"[0-9a-f]{32}", line["request_id"])
 
 

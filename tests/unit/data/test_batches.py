@@ -180,7 +180,7 @@ def test_bad_picture(tmp_path: Path, records: list[Record], data: bytes) -> None
     source = batches([*records, *record_files.scan(tmp_path / "bad.rec")], shuffle=False, skipped=SkippedPictures(0.1))
     assert sum(len(labels) for _, labels, *_ in source.epoch(0)) == COUNT
     assert list(source.skipped.reasons) == ["bad.rec record 0"]
-    assert source.skipped.reasons["bad.rec record 0"].startswith("the picture cannot be read")
+    assert source.skipped.reasons["bad.rec record 0"].startswith("The picture cannot be read")
     assert not decoders()
     assert not open_records()
 

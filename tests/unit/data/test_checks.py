@@ -107,7 +107,7 @@ def test_classes() -> None:
     channels = {"train": labelled(*[(0.0,)] * 41, (1.0,), (1.0,)), "validation": labelled((2.0,), (0.0,))}
     findings = checks.of_labels(channels, ["car", "bird", "plane", "ship"])
     assert [finding.kind for finding in findings] == ["class-without-training", "empty-class", "imbalance"]
-    assert findings[0].text == "channel validation has classes that train has not: plane"
+    assert findings[0].text == "channel validation has classes that are not in train: plane"
     assert findings[1].text == "channel train has no pictures of classes: plane, ship"
     assert findings[2].text == "class car has 41 training pictures, bird 2"
     assert checks.of_labels({"train": labelled((0.0,), (1.0,))}) == []

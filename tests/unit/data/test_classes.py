@@ -16,7 +16,7 @@ def test_names_in_the_order_of_the_labels(tmp_path: Path) -> None:
     assert classes.read(tmp_path) == ("car", "bär")
 
 
-@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ('{"car": 0}', "no list"), ("[1]", "no list")])
+@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ('{"car": 0}', "not a list"), ("[1]", "not a list")])
 def test_what_is_no_list_of_names(text: str, why: str, tmp_path: Path) -> None:
     """The message names the file and shows what it must be like."""
     path = tmp_path / classes.CLASSES_FILE

@@ -44,7 +44,7 @@ def test_class_folders(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
         ("train/b/2.JPG", (1.0,)),
         ("train/c/3.webp", (2.0,)),
     ]
-    assert "passed over what is no picture by its name: c/notes.txt, classes.json" in caplog.text
+    assert "skipped what is not a picture by its name: c/notes.txt, classes.json" in caplog.text
 
 
 def test_lines_of_a_list(tmp_path: Path) -> None:

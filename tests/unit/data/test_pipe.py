@@ -22,7 +22,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_fifo_that_is_not_there_in_time(path: Path) -> None:
     """Waiting for a FIFO has an end, and the message names it."""
-    with pytest.raises(ClientError, match=f"there is no pipe {path}"):
+    with pytest.raises(ClientError, match=f"There is no pipe {path}"):
         Fifo(path, 0.1)
 
 
@@ -64,7 +64,7 @@ def test_a_writer_that_falls_silent(path: Path) -> None:
         try:
             os.write(descriptor, b"some")
             assert fifo.read(10) == b"some"
-            with pytest.raises(AlgorithmError, match=r"nothing has come through .*train_0 for 0.2 s"):
+            with pytest.raises(AlgorithmError, match=r"Nothing has come through .*train_0 for 0.2 s"):
                 fifo.read(10)
         finally:
             os.close(descriptor)
@@ -73,7 +73,7 @@ def test_a_writer_that_falls_silent(path: Path) -> None:
 def test_no_writer_comes(path: Path) -> None:
     """A FIFO without a writer is not taken for an empty one."""
     os.mkfifo(path)
-    with Fifo(path, 0.1) as fifo, pytest.raises(AlgorithmError, match="nothing has come"):
+    with Fifo(path, 0.1) as fifo, pytest.raises(AlgorithmError, match="Nothing has come"):
         fifo.read(1)
 
 

@@ -80,14 +80,14 @@ def test_other_content_type(paths: Paths) -> None:
     """A channel of another kind is refused with what it is and what is read."""
     configure(paths, train={"ContentType": "text/csv"})
     message = str(fault(paths))
-    assert message.startswith("channel train has content type text/csv.")
+    assert message.startswith("Channel train has content type text/csv.")
     assert "application/x-recordio" in message
 
 
 def test_other_input_mode(paths: Paths) -> None:
     """A channel in another mode is refused with what is read."""
     configure(paths, validation={"TrainingInputMode": "Stream"})
-    assert str(fault(paths)) == "channel validation is in Stream mode. this image reads File, FastFile and Pipe."
+    assert str(fault(paths)) == "Channel validation is in Stream mode. This image reads File, FastFile and Pipe."
 
 
 def test_missing_channel(paths: Paths) -> None:
@@ -103,21 +103,23 @@ def test_channel_without_record_files(paths: Paths) -> None:
     """Where there is no .rec file, the message shows what there is."""
     folder = paths.channel("train")
     (folder / "pictures.rec").rename(folder / "pictures.record")
-    assert str(fault(paths)) == (f"channel train holds no .rec file. found in {folder}: pictures.idx, pictures.record.")
+    assert str(fault(paths)) == (
+        f"Channel train holds no `.rec` file. Found in {folder}: pictures.idx, pictures.record."
+    )
 
 
 def test_channel_without_files(paths: Paths) -> None:
     """An empty folder holds nothing."""
     for path in paths.channel("train").iterdir():
         path.unlink()
-    assert str(fault(paths)).endswith(f"found in {paths.channel('train')}: nothing.")
+    assert str(fault(paths)).endswith(f"Found in {paths.channel('train')}: nothing.")
 
 
 def test_channel_without_pictures(paths: Paths, write_channel: WriteChannel) -> None:
     """Files without records are named."""
     write_channel(paths.channel("validation"), [])
     error = fault(paths)
-    assert error.what == "channel validation is empty"
+    assert error.what == "Channel validation is empty"
     assert error.why == f"pictures.rec in {paths.channel('validation')} holds no record"
 
 
@@ -134,8 +136,8 @@ def test_faults_of_both_channels(paths: Paths) -> None:
     (paths.channel("validation") / "pictures.rec").unlink()
     message = str(fault(paths))
     assert message.startswith("2 faults.")
-    assert "channel train holds no .rec file" in message
-    assert "channel validation holds no .rec file" in message
+    assert "Channel train holds no `.rec` file" in message
+    assert "Channel validation holds no `.rec` file" in message
 
 
 @pytest.mark.parametrize(
@@ -230,9 +232,9 @@ def test_class_names(paths: Paths) -> None:
     [
         ("[", "classes.json is not JSON"),
         ("", "classes.json is not JSON"),
-        ('{"0": "cat"}', 'classes.json is no list of names. it must be like ["bird", "car"]'),
-        ("[1, 2, 3]", "classes.json is no list of names"),
-        ("null", "classes.json is no list of names"),
+        ('{"0": "cat"}', 'classes.json is not a list of names. It must be like ["bird", "car"]'),
+        ("[1, 2, 3]", "classes.json is not a list of names"),
+        ("null", "classes.json is not a list of names"),
         ('["a", "b"]', "num_classes is 3. There are 2 names of classes: a, b. Make them agree"),
     ],
 )

@@ -137,7 +137,7 @@ def test_the_commands_errors(folders: Path, model: Path, tmp_path: Path) -> None
     train = str(folders / "train")
     for arguments, why in (
         ([str(tmp_path), "--calibration", train, "--validation", train], "holds no model"),
-        ([str(model), "--calibration", str(model), "--validation", train], "holds no .rec file"),
+        ([str(model), "--calibration", str(model), "--validation", train], "holds no `.rec` file"),
         ([str(model), "--calibration", train, "--validation", str(tmp_path)], "folders that are no class: car"),
     ):
         done = CliRunner().invoke(main, ["quantize", *arguments])
