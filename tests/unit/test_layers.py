@@ -18,7 +18,7 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"arrays", "errors", "formats", "junk"},
-    {"contract", "devices", "ending", "images", "machine"},
+    {"contract", "decoding", "devices", "ending", "images", "machine"},
     {"artifact", "hosts", "pages"},
     {"data"},
     {"inference"},

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .. import images
+from .. import decoding, images
 from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
@@ -57,7 +57,7 @@ class Predictor:
 
     def _pixels(self, data: bytes) -> Pixels | ContainerError:
         try:
-            image = images.decode(data, self._preprocessing.decoded_side)
+            image = decoding.decode(data, self._preprocessing.decoded_side)
             return images.for_evaluation(image, self._preprocessing)
         except ContainerError as error:
             return error
