@@ -2,7 +2,7 @@
 
 import pytest
 
-from sagemaker_gluoncv_container.data.labels import CLASS_ID, MULTI_HOT, Labelling, parse, written
+from sagemaker_gluoncv_container.data.labels import CLASS_ID, MULTI_HOT, Labelling, multi_hot, parse, written
 
 SINGLE, HOT, IDS = Labelling(False), Labelling(True, MULTI_HOT), Labelling(True, CLASS_ID)
 
@@ -66,3 +66,9 @@ def test_a_text_that_is_no_label(text: str) -> None:
 def test_labels_in_a_message() -> None:
     """Whole numbers are written without a fraction."""
     assert (written((1.0, 0.5)), written(())) == ("1, 0.5", "nothing")
+
+
+def test_a_multi_hot_vector() -> None:
+    """Each class that is given is 1, however often, all others 0."""
+    assert multi_hot([2, 0, 2.0], 4) == (1.0, 0.0, 1.0, 0.0)
+    assert multi_hot([], 2) == (0.0, 0.0)
