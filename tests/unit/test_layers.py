@@ -140,7 +140,7 @@ def test_job_imports_mxnet_late() -> None:
     assert "training.channels" in reached
 
 
-@pytest.mark.parametrize("module", ["training.job", "data.batches", "serving.server", "serving.http.codecs", "cli"])
+@pytest.mark.parametrize("module", ["training.job", "data.batches", "serving.server", "serving.http.bodies", "cli"])
 def test_imports_without_mxnet(module: str) -> None:
     """These modules load where MXNet is not to be had."""
     code = (

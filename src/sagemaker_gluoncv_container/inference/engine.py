@@ -66,7 +66,7 @@ def load(
     else:
         why = f"on GPU {gpu}"
     if precision == INT8:
-        raise ClientError("int8 is asked for", why, "Leave the precision to us (auto), or ask for float32")
+        raise _no_int8(why, "Ask for auto or float32")
     from .engine_mxnet import MXNetEngine
 
     return MXNetEngine(artifact, gpu), why
@@ -78,11 +78,15 @@ def _choice(artifact: Artifact, precision: str) -> tuple[bool, str]:
         return False, "as asked for"
     why_not = _obstacle(artifact)
     if precision == INT8 and why_not:
-        raise ClientError("int8 is asked for", why_not, "Ask for auto or float32, or run `sagemaker-gluoncv quantize`")
+        raise _no_int8(why_not, "Ask for auto or float32, or run `sagemaker-gluoncv quantize`")
     if why_not:
         return False, why_not
     assert artifact.quantization
     return True, str(artifact.quantization)
+
+
+def _no_int8(why: str, do: str) -> ClientError:
+    return ClientError("The precision int8 was asked for", f"It cannot be had: {why}", do)
 
 
 def _obstacle(artifact: Artifact) -> str | None:

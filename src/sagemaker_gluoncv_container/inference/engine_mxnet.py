@@ -18,7 +18,7 @@ Arrays = Mapping[str, mx.nd.NDArray]
 
 
 class MXNetEngine:
-    """A net in MXNet, on a CPU fused by oneDNN; a batch is one forward pass."""
+    """A net in MXNet, on a CPU fused by oneDNN; a batch is one pass."""
 
     name, precision = "MXNet", "float32"
 

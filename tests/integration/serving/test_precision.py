@@ -65,4 +65,7 @@ def test_int8_that_cannot_be_had(base: Path) -> None:
     """int8 that is asked for ends the server at start, and says why, if the model lacks it."""
     ended = serve(base, SAGEMAKER_GLUONCV_PRECISION="int8")
     assert ended.returncode
-    assert "ClientError: int8 is asked for. the model was not calibrated for int8" in ended.stdout
+    assert (
+        "ClientError: The precision int8 was asked for. It cannot be had: the model was not calibrated for int8"
+        in ended.stdout
+    )

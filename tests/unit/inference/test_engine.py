@@ -133,7 +133,7 @@ def test_a_net_that_only_mxnet_knows(tmp_path: Path) -> None:
     assert (loaded.name, loaded.precision) == ("MXNet", "float32")
     assert "lrn is a LRN" in why
     assert loaded.compute(np.zeros((1, 8, 8, 3), np.uint8))[0] == pytest.approx([0.26894, 0.73106], abs=1e-4)
-    with pytest.raises(ClientError, match="int8 is asked for"):
+    with pytest.raises(ClientError, match="int8 was asked for"):
         engine.load(artifact.load(tmp_path), "int8")
 
 

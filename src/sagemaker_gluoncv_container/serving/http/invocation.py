@@ -10,22 +10,22 @@ from dataclasses import replace
 
 from flask import Request, Response
 
-from ...errors import BadRequest, ContainerError, Overloaded, PayloadTooLarge, TimeIsOver, WorkerLost
+from ...errors import ContainerError, Overloaded, PayloadTooLarge, TimeIsOver, WorkerLost
 from ...inference.answers import Result
 from .. import metrics
 from ..settings import ServingSettings
 from ..workers.models import Models
 from ..workers.queue import Answer, Task
 from ..workers.registry import Model
-from . import codecs
+from . import bodies
+from .bodies import Shape
+from .negotiation import Format, negotiate
 
 logger = logging.getLogger(__name__)
 
 ATTRIBUTES, INFERENCE_ID = "X-Amzn-SageMaker-Custom-Attributes", "X-Amzn-SageMaker-Inference-Id"
 # Of a request with many pictures this many batches a worker are queued at a time, so that others get their turn.
 _BATCHES_AHEAD = 2
-# How many bytes tell one kind of body from another.
-_START = 64
 
 
 class Invocations:
@@ -40,28 +40,28 @@ class Invocations:
         Type and Accept are checked before anything is computed. Raises InvocationError.
         """
         model = self._models.get(name, use=True)
-        body = request.get_data(cache=False)
-        if request.content_length is None and len(body) >= self._settings.max_payload:
+        data = request.get_data(cache=False)
+        if request.content_length is None and len(data) >= self._settings.max_payload:
             # A body in chunks: werkzeug does not refuse it but cuts it off at the limit.
-            raise PayloadTooLarge(f"the body is over {self._settings.max_payload >> 20} MiB")
-        kind = codecs.content_type(request.headers.get("Content-Type", ""), body[:_START])
-        many = codecs.is_many(kind, body[:_START])
+            raise PayloadTooLarge(f"The body is over {self._settings.max_payload >> 20} MiB")
+        body = bodies.parse_body(request.headers.get("Content-Type", ""), data)
+        wanted = self._format(request, model, body.shape)
+        note["bytes"] = len(data)
+        is_wanted = _is_connected(request.environ.get("gunicorn.socket"))
+        results = self._in_turn((self._task(model, picture, is_wanted) for picture in body.pictures), note)
+        if body.shape is not Shape.ONE:
+            return Response(wanted.many(results, body.shape), content_type=wanted.content_type)
+        result = next(results)
+        if isinstance(result, ContainerError):
+            raise result
+        return Response(wanted.one(result), content_type=wanted.content_type)
+
+    def _format(self, request: Request, model: Model, shape: Shape) -> Format:
         accept = request.headers.get("Accept", "*/*")
         accept = self._settings.default_accept if accept.strip() in ("", "*/*") else accept
         attributes = request.headers.get(ATTRIBUTES, "")
-        form = codecs.negotiate(accept, attributes, self._settings.batch_transform, many)
-        form = replace(form, classes=model.artifact.description.classes)
-        if not body:
-            raise BadRequest("the request has no body", do="Send the bytes of one picture")
-        note["bytes"] = len(body)
-        is_wanted = _is_connected(request.environ.get("gunicorn.socket"))
-        tasks = (self._task(model, picture, is_wanted) for picture in codecs.pictures(kind, body))
-        if many:
-            return Response(form.many(self._in_turn(tasks, note)), content_type=form.content_type)
-        result = next(self._in_turn(tasks, note))
-        if isinstance(result, ContainerError):
-            raise result
-        return Response(form.one(result), content_type=form.content_type)
+        wanted = negotiate(accept, attributes, self._settings.batch_transform, shape)
+        return replace(wanted, classes=model.artifact.description.classes)
 
     def _task(
         self, model: Model, picture: bytes | ContainerError, is_wanted: Callable[[], bool]
@@ -104,10 +104,12 @@ def _result(task: Task | ContainerError, note: dict[str, object]) -> Result:
     try:
         answer = task.answer.result(max(0.0, task.deadline - time.monotonic()))
     except TimeoutError:
-        raise TimeIsOver("the answer was not ready in time", do="Ask again, or raise the timeout") from None
+        raise TimeIsOver(
+            "The answer was not ready in time", do="Try again, or raise SAGEMAKER_MODEL_SERVER_TIMEOUT"
+        ) from None
     except CancelledError:
-        raise TimeIsOver("the client has gone") from None
-    # These are no picture's own fault: the whole request fails.
+        raise TimeIsOver("The client has gone") from None
+    # These are not the picture's fault: the whole request fails.
     except (Overloaded, TimeIsOver, WorkerLost):
         raise
     except ContainerError as error:

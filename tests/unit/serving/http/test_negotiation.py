@@ -1,6 +1,5 @@
-"""codecs: which bodies are taken, which answers are given, and the options of an answer."""
+"""negotiation: which answers are given, the options of an answer, and its bytes."""
 
-import base64
 import json
 from contextlib import suppress
 
@@ -9,49 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sagemaker_gluoncv_container.data import recordio
-from sagemaker_gluoncv_container.data.recordio import ImageRecord
-from sagemaker_gluoncv_container.errors import BadRequest, ContainerError, NotAcceptable, UnsupportedContent
-from sagemaker_gluoncv_container.serving.http import codecs
-from sagemaker_gluoncv_container.serving.http.codecs import BYTES, JSON, JSON_LINES, RECORDIO, Format, Options
+from sagemaker_gluoncv_container.errors import BadRequest, NotAcceptable
+from sagemaker_gluoncv_container.serving.http import negotiation
+from sagemaker_gluoncv_container.serving.http.bodies import JSON, JSON_LINES, JSON_LINES_TYPES, Shape
+from sagemaker_gluoncv_container.serving.http.negotiation import Format, Options
 
-FRAMED = recordio.frame(recordio.pack(ImageRecord((1.0,), 0, b"picture")))
 PROBABILITIES = np.array([0.125, 0.5, 0.25, 0.125], np.float32)
 
 
-def negotiate(accept: str, attributes: str = "", batch_transform: bool = False, many: bool = False) -> Format:
+def negotiate(accept: str, attributes: str = "", batch_transform: bool = False, shape: Shape = Shape.ONE) -> Format:
     """Negotiate with the usual defaults."""
-    return codecs.negotiate(accept, attributes, batch_transform, many)
-
-
-@pytest.mark.parametrize(
-    ("header", "start", "kind"),
-    [
-        ("image/jpeg", b"", "image/jpeg"),
-        ("Application/X-Image; a=b", b"", "application/x-image"),
-        (BYTES, b"\xff\xd8\xff", "application/x-image"),
-        (BYTES, FRAMED[:64], RECORDIO),
-        (BYTES, b' {"image"', JSON_LINES),
-    ],
-)
-def test_content_type(header: str, start: bytes, kind: str) -> None:
-    """A type is taken in any case and with parameters; octet-stream is told by its first bytes."""
-    assert codecs.content_type(header, start) == kind
-
-
-@pytest.mark.parametrize("header", ["", "text/csv", "application/json", "image", "\x00", ";"])
-def test_other_content_types(header: str) -> None:
-    """Any other type is refused, and the message lists those that are taken."""
-    with pytest.raises(UnsupportedContent, match="application/x-image, image/jpeg"):
-        codecs.content_type(header, b"")
-
-
-def test_which_bodies_hold_many() -> None:
-    """JSON Lines and framed RecordIO can hold many pictures; one stripped record and a picture cannot."""
-    assert codecs.is_many(JSON_LINES, b"{")
-    assert codecs.is_many(RECORDIO, FRAMED)
-    assert not codecs.is_many(RECORDIO, FRAMED[8:])
-    assert not codecs.is_many("image/png", FRAMED)
+    return negotiation.negotiate(accept, attributes, batch_transform, shape)
 
 
 @pytest.mark.parametrize("accept", ["*/*", "", "application/*", "application/json", "text/html, */*;q=0.1"])
@@ -72,15 +39,15 @@ def test_json_lines_when_asked_for(accept: str) -> None:
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/jsonlines"])
 def test_many_pictures_are_answered_in_lines(accept: str) -> None:
     """Many pictures get JSON Lines, also for a client that says application/json."""
-    assert negotiate(accept, many=True).content_type == JSON_LINES
+    assert negotiate(accept, shape=Shape.LINES).content_type == JSON_LINES
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "image/*", "application/json;q=0", "nonsense"])
-@pytest.mark.parametrize("many", [False, True])
-def test_what_cannot_be_given(accept: str, many: bool) -> None:
+@pytest.mark.parametrize("shape", list(Shape))
+def test_what_cannot_be_given(accept: str, shape: Shape) -> None:
     """A client that takes nothing that can be given is refused."""
     with pytest.raises(NotAcceptable):
-        negotiate(accept, many=many)
+        negotiate(accept, shape=shape)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +61,7 @@ def test_what_cannot_be_given(accept: str, many: bool) -> None:
     ],
 )
 def test_options(accept: str, attributes: str) -> None:
-    """Options come by Accept or Custom-Attributes; what others put there is let be, and Accept wins."""
+    """Options come by Accept or Custom-Attributes; what others put there is left unchanged, and Accept wins."""
     assert negotiate(accept, attributes).options == Options(classes=True, top_k=2, threshold=0.5)
 
 
@@ -137,41 +104,41 @@ def test_class_names(classes: tuple[str, ...], name: str) -> None:
     assert best == {"label": 1, "class": name, "probability": 0.5}
 
 
-def test_many() -> None:
+def test_lines() -> None:
     """Many answers are lines in order, an error in its place, whatever form one answer has."""
-    lines = Format(JSON, True, Options()).many([PROBABILITIES, BadRequest("it is bad"), PROBABILITIES])
+    lines = negotiate("*/*", shape=Shape.LINES).many(
+        [PROBABILITIES, BadRequest("It is bad"), PROBABILITIES], Shape.LINES
+    )
     answers = [json.loads(line) for line in lines.split("\n")]
     assert answers == [
         {"prediction": PROBABILITIES.tolist()},
-        {"error": "it is bad."},
+        {"error": "It is bad."},
         {"prediction": PROBABILITIES.tolist()},
     ]
 
 
-def test_pictures_of_json_lines() -> None:
-    """Each line is a picture, empty lines are none, and a line that holds no picture is an error in its place."""
-    good = json.dumps({"image": base64.b64encode(b"picture").decode(), "id": 7})
-    bad = ["{}", "[]", "7", '{"image": 7}', '{"image": "%%%"}', "no JSON", '{"image": null}', "\xff"]
-    found = list(codecs.pictures(JSON_LINES, "\n\n".join([good, *bad, good]).encode("latin-1")))
-    assert [found[0], found[-1]] == [b"picture", b"picture"]
-    assert len(found) == len(bad) + 2
-    assert all(isinstance(each, BadRequest) for each in found[1:-1])
+@pytest.mark.parametrize("kind", sorted(JSON_LINES_TYPES))
+def test_each_name_of_json_lines(kind: str) -> None:
+    """JSON Lines is given under the name by which a client asks for it."""
+    for shape in Shape:
+        assert negotiate(f"{kind}; q=0.9", shape=shape) == Format(kind, False, Options())
 
 
-def test_pictures_of_records() -> None:
-    """A framed body yields each record's picture, a stripped one its one; a cut one ends in an error."""
-    assert list(codecs.pictures(RECORDIO, FRAMED * 2)) == [b"picture", b"picture"]
-    assert list(codecs.pictures(RECORDIO, FRAMED[8:32] + b"picture")) == [b"picture"]
-    whole, error = codecs.pictures(RECORDIO, FRAMED + FRAMED[:-4])
-    assert whole == b"picture"
-    assert isinstance(error, ContainerError)
+def test_json_lists() -> None:
+    """A JSON list is answered with a list, and instances as TensorFlow Serving answers them."""
+    results = [PROBABILITIES, BadRequest("It is bad")]
+    bare, error = PROBABILITIES.tolist(), {"error": "It is bad."}
 
+    def answer(shape: Shape, batch_transform: bool = False) -> object:
+        wanted = negotiate("*/*", batch_transform=batch_transform, shape=shape)
+        assert wanted.content_type == JSON
+        return json.loads(wanted.many(results, shape))
 
-@given(kind=st.sampled_from([RECORDIO, JSON_LINES]), body=st.binary(max_size=200), framed=st.booleans())
-def test_any_body(kind: str, body: bytes, framed: bool) -> None:
-    """No body makes anything but pictures and errors in their places."""
-    for each in codecs.pictures(kind, recordio.MAGIC_BYTES + body if framed else body):
-        assert isinstance(each, bytes | ContainerError)
+    assert answer(Shape.LIST) == [bare, error]
+    assert answer(Shape.LIST, batch_transform=True) == [{"prediction": bare}, error]
+    assert answer(Shape.INSTANCES) == answer(Shape.INSTANCES, batch_transform=True) == {"predictions": [bare, error]}
+    lines = negotiate(JSON_LINES, shape=Shape.INSTANCES).many(results, Shape.INSTANCES).split("\n")
+    assert [json.loads(line) for line in lines] == [{"prediction": bare}, error]
 
 
 @given(accept=st.text(max_size=60), attributes=st.text(max_size=60))

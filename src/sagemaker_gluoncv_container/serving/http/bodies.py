@@ -1,0 +1,239 @@
+"""What a request's body holds: its kind, whether it is one picture or several, and the pictures."""
+
+import functools
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import IO, Any
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
+
+from ... import formats
+from ...data import recordio
+from ...errors import BadRequest, ClientError, ContainerError, UnreadablePicture, UnsupportedContent
+from . import embedded
+
+RECORDIO, JSON_LINES, JSON, BYTES, TEXT, FORM = (
+    "application/x-recordio",
+    "application/jsonlines",
+    "application/json",
+    "application/octet-stream",
+    "text/plain",
+    "multipart/form-data",
+)
+TYPES = (*formats.CONTENT_TYPES, RECORDIO, JSON_LINES, JSON, BYTES, TEXT, FORM)
+# JSON Lines has no official type; these are in use.
+JSON_LINES_TYPES = frozenset(
+    f"application/{name}"
+    for name in ("jsonlines", "x-jsonlines", "json-lines", "x-json-lines", "jsonl", "x-jsonl", "ndjson", "x-ndjson")
+)
+# S3's default, and what the SageMaker SDK's ModelBuilder sends with bytes.
+_BYTES_TYPES = frozenset({BYTES, "binary/octet-stream", "application/binary", "file-path/raw-bytes"})
+_COMMAND = 'Send a picture with: curl --data-binary @picture.jpg -H "Content-Type: application/x-image" URL'
+_BOM = b"\xef\xbb\xbf"
+_PARTS_MOST = 1000
+
+Picture = bytes | ContainerError
+
+
+class Shape(Enum):
+    """How a body holds its pictures, and so how they are answered."""
+
+    ONE = "one picture"
+    LINES = "a line or a record for each"
+    LIST = "a JSON list"
+    INSTANCES = "TensorFlow Serving's instances"
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body that was looked at: its kind, its shape, and its encoded pictures in order.
+
+    The pictures can be gone through once. One whose wrapping is damaged is an error in its place.
+    """
+
+    kind: str
+    shape: Shape
+    pictures: Iterator[Picture]
+
+
+def parse_body(header: str, body: bytes) -> Body:
+    """Return what a body holds, by its Content-Type and, where that leaves it open, by its first bytes.
+
+    Raises UnsupportedContent for another type or JSON of unknown form, BadRequest for an empty or damaged body.
+    """
+    kind, parameters = _kind(header)
+    if not kind:
+        raise _unsupported(header, body[: formats.HEAD_BYTES])
+    if not body:
+        raise BadRequest("The request has no body", do="Send the bytes of one picture")
+    if kind == RECORDIO:
+        return _records(body)
+    if kind == JSON_LINES:
+        return _lines(body)
+    if kind == JSON:
+        return _json(body)
+    if kind == FORM:
+        return _form(body, dict(parameters).get("boundary", ""))
+    return _plain(kind, body)
+
+
+@functools.lru_cache(maxsize=256)
+def _kind(header: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the kind of a Content-Type, "" for one that is not taken, and its parameters."""
+    given, parameters = parse_options_header(header)
+    given = given.lower()
+    if given in formats.ALL_CONTENT_TYPES or (given.startswith("image/") and len(given) > len("image/")):
+        # Whatever a picture calls itself: its bytes say what it is.
+        kind = formats.ANY_PICTURE
+    elif given in JSON_LINES_TYPES:
+        kind = JSON_LINES
+    elif given in _BYTES_TYPES:
+        kind = BYTES
+    else:
+        kind = given if given in (RECORDIO, JSON, TEXT, FORM) else ""
+    return kind, tuple(parameters.items())
+
+
+def _unsupported(header: str, head: bytes) -> UnsupportedContent:
+    known = formats.recognized(head)
+    what = f"Content-Type is {header[:100]!r}" if header.strip() else "There is no Content-Type"
+    why = f"This endpoint takes {', '.join(TYPES)}"
+    if known:
+        why += f"; the body is a {known.name} picture"
+    return UnsupportedContent(what, why, _COMMAND)
+
+
+def _plain(kind: str, body: bytes) -> Body:
+    """Return a body that is one picture, as its bytes or as text; bytes of any kind may be something else, too."""
+    head = body[: formats.HEAD_BYTES]
+    if formats.recognized(head):
+        return _one(kind, body)
+    if kind == BYTES:
+        if body.startswith(recordio.MAGIC_BYTES):
+            return _records(body)
+        if head.removeprefix(_BOM).lstrip().startswith(b"{"):
+            return _lines(body)
+    if kind == TEXT:
+        return _one(kind, embedded.decode(body))
+    return _one(kind, _decoded(body) if embedded.looks_like_text(head) else body)
+
+
+def _decoded(body: bytes) -> bytes:
+    """Return the picture in base64; the body itself if it is not base64 of something that is known."""
+    try:
+        data = embedded.decode(body)
+    except BadRequest:
+        return body
+    head = data[: formats.HEAD_BYTES]
+    return data if formats.recognized(head) or formats.other_kind(head) else body
+
+
+def _one(kind: str, picture: Picture) -> Body:
+    return Body(kind, Shape.ONE, iter((picture,)))
+
+
+def _records(body: bytes) -> Body:
+    """Return framed records, or the one without framing that batch transform sends as SingleRecord."""
+    if body.startswith(recordio.MAGIC_BYTES):
+        return Body(RECORDIO, Shape.LINES, _framed(body))
+    return _one(RECORDIO, _record(body))
+
+
+def _framed(body: bytes) -> Iterator[Picture]:
+    try:
+        yield from map(_record, recordio.payloads(body))
+    except ValueError as error:
+        yield UnreadablePicture("The RecordIO body is damaged", f"{error}; the records before it are answered")
+
+
+def _record(payload: bytes) -> Picture:
+    try:
+        return recordio.unpack(payload).data
+    except ClientError as error:
+        return UnreadablePicture(error.what, error.why)
+
+
+def _lines(body: bytes) -> Body:
+    # Without a copy of the body, and of its lines only those that are wanted.
+    lines = (line for part in io.BytesIO(body.removeprefix(_BOM)) for line in part.splitlines() if line.strip())
+    return Body(JSON_LINES, Shape.LINES, map(_line, lines))
+
+
+def _line(line: bytes) -> Picture:
+    try:
+        return embedded.in_json(embedded.read_json(line))
+    except ContainerError as error:
+        return BadRequest("A line holds no picture", str(error))
+
+
+def _json(body: bytes) -> Body:
+    """Return the pictures of one JSON value: an object, base64, a list of these, or {"instances": [...]}."""
+    try:
+        value = embedded.read_json(body)
+    except BadRequest:
+        if _is_json_lines(body):
+            return _lines(body)
+        raise
+    if isinstance(value, list):
+        return Body(JSON, Shape.LIST, _each(value))
+    if isinstance(value, dict) and isinstance(value.get("instances"), list):
+        return Body(JSON, Shape.INSTANCES, _each(value["instances"]))
+    return _one(JSON, embedded.in_json(value))
+
+
+def _is_json_lines(body: bytes) -> bool:
+    """Return whether text that is not JSON is JSON in its first line: several lines of it under JSON's own type."""
+    first, newline, rest = body.strip().partition(b"\n")
+    try:
+        return bool(newline and rest and isinstance(embedded.read_json(first), dict))
+    except BadRequest:
+        return False
+
+
+def _each(values: list[Any]) -> Iterator[Picture]:
+    if not values:
+        raise BadRequest("The JSON list holds no pictures", do=f"Send [{embedded.EXAMPLE}]")
+    return map(_value, values)
+
+
+def _value(value: Any) -> Picture:
+    try:
+        return embedded.in_json(value)
+    except ContainerError as error:
+        return error
+
+
+def _in_memory(
+    total_content_length: int | None,
+    content_type: str | None,
+    filename: str | None,
+    content_length: int | None = None,
+) -> IO[bytes]:
+    # werkzeug would write a large file to the disk, which may be read-only.
+    return io.BytesIO()
+
+
+def _form(body: bytes, boundary: str) -> Body:
+    """Return the one file of a form, by its own type if that is taken; several files are answered as lines are."""
+    try:
+        parser = MultiPartParser(_in_memory, max_form_parts=_PARTS_MOST)
+        fields, files = parser.parse(io.BytesIO(body), boundary.encode(), len(body))
+    except (ValueError, HTTPException) as error:
+        reason = getattr(error, "description", None) or str(error)
+        raise BadRequest("The form cannot be read", reason, "Send it with: curl -F image=@picture.jpg URL") from None
+    sent = [(file.content_type or "", file.stream.read()) for _, file in files.items(multi=True)]
+    # A browser sends a field for a file that was not chosen, empty.
+    sent = [(kind, data) for kind, data in sent if data]
+    if len(sent) == 1:
+        ((kind, data),) = sent
+        return parse_body(kind if _kind(kind)[0] not in ("", FORM) else BYTES, data)
+    if sent:
+        return Body(FORM, Shape.LINES, iter([data for _, data in sent]))
+    for key in embedded.KEYS:
+        if key in fields:
+            return _one(FORM, embedded.decode(fields[key]))
+    raise BadRequest("The form holds no file", do="Send it with: curl -F image=@picture.jpg URL")
