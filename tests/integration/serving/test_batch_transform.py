@@ -93,7 +93,7 @@ def test_a_cut_file(server: Server, pictures: list[bytes], alone: list[list[floa
     reply = server.invoke(rec(pictures[:3])[:-100], RECORDIO)
     *whole, last = [json.loads(line) for line in reply.body.splitlines()]
     assert_equal([line["prediction"] for line in whole], alone[:2])
-    assert "the RecordIO body is damaged" in last["error"]
+    assert "The RecordIO body is damaged" in last["error"]
 
 
 def test_a_single_record(server: Server, pictures: list[bytes], alone: list[list[float]]) -> None:
@@ -109,7 +109,7 @@ def test_json_lines(server: Server, pictures: list[bytes], alone: list[list[floa
     lines[4] = '{"id": 2}'
     reply = server.invoke("\n".join(lines), "application/jsonlines", headers={"Accept": "application/jsonlines"})
     answers = [json.loads(line) for line in reply.body.splitlines()]
-    assert "a line holds no picture" in answers.pop(4)["error"]
+    assert "A line holds no picture" in answers.pop(4)["error"]
     assert_equal([answer["prediction"] for answer in answers], alone[:4] + alone[5:9])
 
 

@@ -50,7 +50,7 @@ def test_killed_under_load(
     assert seen["statuses"].get("500", 0) <= BATCH_SIZE
     # Not by the timeout, which is 60 s: what it held waited no longer than others do.
     assert seen["slowest"].get("500", 0) <= seen["slowest"]["200"] + 0.5
-    assert log_says(server, "is lost and is replaced: its process ended with -9")
+    assert log_says(server, "is lost and is replaced: The worker's process ended with -9")
     assert victim not in server.worker_pids()
 
 

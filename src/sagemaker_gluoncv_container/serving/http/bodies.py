@@ -147,7 +147,7 @@ def _framed(body: bytes) -> Iterator[Picture]:
     try:
         yield from map(_record, recordio.payloads(body))
     except ValueError as error:
-        yield UnreadablePicture("The RecordIO body is damaged", f"{error}; the records before it are answered")
+        yield UnreadablePicture("The RecordIO body is damaged", f"It is {error}; the records before that are answered")
 
 
 def _record(payload: bytes) -> Picture:

@@ -47,7 +47,7 @@ class Models:
         """
         if not name or not url:
             raise BadRequest(
-                "The request lacks model_name or url", do='Send {"model_name": "...", "url": "<a directory>"}'
+                "The request lacks model_name or url", do='Send {"model_name": "<name>", "url": "<directory>"}'
             )
         with self._lock:
             if self._is_loaded(name):
