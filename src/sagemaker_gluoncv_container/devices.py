@@ -1,7 +1,7 @@
-"""The GPUs of this host, and whether MXNet can compute on them: a job takes them all, a serving worker one.
+"""The GPUs of this host, and whether MXNet can compute on them. A job uses them all, a serving worker uses one.
 
-CUDA's driver is asked, before MXNet touches it: MXNet knows no GPU's name, and on one that it has no machine code for
-it fails in the middle of the first batch. Source: CUDA Driver API, "Initialization" and "Device Management".
+We ask CUDA's driver before MXNet does: MXNet cannot name a GPU, and on a GPU for which it has no machine code it fails
+in the middle of the first batch. Source: CUDA Driver API, "Initialization" and "Device Management".
 """
 
 import ctypes
@@ -14,20 +14,20 @@ from .errors import ClientError
 
 logger = logging.getLogger(__name__)
 
-# The package of the MXNet that computes on GPUs. Told by its name, because the server's front must not import MXNet.
+# The MXNet that computes on GPUs. We look for the package, because the server's front must not import MXNet.
 PACKAGE = "mxnet-cu112"
 _DRIVER = "libcuda.so.1"
 # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
 _MAJOR, _MINOR = 75, 76
 _NAME_LENGTH = 256
-# What the fat binary of mxnet-cu112's libmxnet.so holds. There is no PTX in it, from which a driver could make more.
+# What the fat binary of mxnet-cu112's libmxnet.so holds. It has no PTX, from which a driver could compile more.
 MACHINE_CODE = ((5, 0), (6, 0), (7, 0), (8, 0), (8, 6))
 INSTANCE_TYPES = "ml.p3, ml.g4dn, ml.p4d, ml.g5 or ml.g6"
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU by its name and compute capability, such as (7, 5)."""
+    """A GPU: its name and its compute capability, such as (7, 5)."""
 
     name: str
     capability: tuple[int, int]
@@ -37,7 +37,7 @@ class Gpu:
 
     @property
     def is_usable(self) -> bool:
-        """Whether MXNet has machine code for it: of the same major number, and of no later minor one.
+        """Whether MXNet has machine code for it: of the same major version, and of the same or an earlier minor one.
 
         Source: CUDA C++ Programming Guide, "Binary Compatibility".
         """
@@ -46,7 +46,7 @@ class Gpu:
 
 
 def is_for_gpus() -> bool:
-    """Return whether the MXNet that is installed here was built for GPUs."""
+    """Return whether the installed MXNet was built for GPUs."""
     try:
         importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
@@ -55,14 +55,14 @@ def is_for_gpus() -> bool:
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """Return the GPUs to compute on, in the order of MXNet's numbers; none where MXNet is not built for them."""
+    """Return the GPUs to compute on, in the order in which MXNet numbers them; none if MXNet was not built for GPUs."""
     return _found()[0] if is_for_gpus() else ()
 
 
 def check() -> None:
-    """Log what GPUs there are to compute on, in one line; nothing where MXNet is not built for them.
+    """Log in one line which GPUs this process computes on; log nothing if MXNet was not built for GPUs.
 
-    Raises ClientError if MXNet has no machine code for one.
+    Raises ClientError if there is a GPU for which MXNet has no machine code.
     """
     if not is_for_gpus():
         return
@@ -73,8 +73,8 @@ def check() -> None:
     if unusable := [gpu for gpu in found if not gpu.is_usable]:
         raise ClientError(
             f"MXNet cannot compute on this instance's GPU, {unusable[0]}",
-            f"it has machine code for {', '.join(map(_dotted, MACHINE_CODE))} and later minor numbers of these",
-            f"Take an instance type of {INSTANCE_TYPES}, or the CPU image",
+            f"It has machine code for {', '.join(map(_dotted, MACHINE_CODE))} and later minor versions of these",
+            f"Use an instance type of {INSTANCE_TYPES}, or the CPU image",
         )
     logger.info("Computing on %d %s: %s", len(found), "GPU" if len(found) == 1 else "GPUs", ", ".join(map(str, found)))
 
@@ -83,10 +83,10 @@ def _dotted(capability: tuple[int, int]) -> str:
     return ".".join(map(str, capability))
 
 
-# Once a process: a driver that was started does not work in a process that is forked later, as gunicorn's are.
+# Once per process: an initialised driver does not work in a process that is forked later, as gunicorn's are.
 @functools.cache
 def _found() -> tuple[tuple[Gpu, ...], str]:
-    """Return the GPUs that the driver shows to this process, or none and why."""
+    """Return the GPUs that the driver shows to this process, or none and the reason."""
     try:
         driver = ctypes.CDLL(_DRIVER)
     except OSError as error:

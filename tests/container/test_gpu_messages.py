@@ -31,7 +31,7 @@ def test_gpu_without_machine_code(stub_driver: Path, command: str, gpu: str) -> 
     name, _, capability = gpu.partition("=")
     expected = f"ClientError: MXNet cannot compute on this instance's GPU, {name} (compute capability {capability}). "
     assert expected in done.stdout
-    assert "Take an instance type of ml.p3, ml.g4dn, ml.p4d, ml.g5 or ml.g6, or the CPU image." in done.stdout
+    assert "Use an instance type of ml.p3, ml.g4dn, ml.p4d, ml.g5 or ml.g6, or the CPU image." in done.stdout
     assert "Traceback" not in done.stdout
 
 
