@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from . import documents
+from .documents import entries, items, number, optional, record, text, whole
 from .errors import ClientError
 from .images import Preprocessing
 
@@ -23,12 +25,50 @@ FORMAT_VERSION = 1
 # Version 1 was judged with weights of 8 bits, and today's net has other weights.
 QUANTIZATION_VERSION = 2
 _PREFIX = "image-classification"
-_MXNET_PREFIX = "model"
+# Of the built-in algorithm and of AWS's MXNet images.
+PREFIXES = (_PREFIX, "model")
 _SYMBOL = f"{_PREFIX}-symbol.json"
 _SHAPES = "model-shapes.json"
 _DESCRIPTION = "sagemaker-gluoncv.json"
 _QUANTIZATION = f"{_PREFIX}-int8.json"
 FLOAT32, INT8 = "float32", "int8"
+EXPECTED = (
+    " or ".join(f"{prefix}-symbol.json with {prefix}-NNNN.params" for prefix in PREFIXES)
+    + f" (of the epoch in {_DESCRIPTION}, if that is there)"
+)
+_REMEDY = "Give a model made by a training job"
+# Larger pictures than these have too many pixels.
+_SIDE = whole(1, 10_000)
+_PREPROCESSING = record(
+    {"height": _SIDE, "width": _SIDE, "resize": optional(_SIDE)},
+    {"mean": items(number(), 3), "deviation": items(number(above=0), 3)},
+)
+_DESCRIPTION_FIELDS = record(
+    {
+        "format_version": whole(FORMAT_VERSION, FORMAT_VERSION),
+        "epoch": whole(0, 10**9),
+        "num_classes": optional(whole(1, 10**6)),
+        "preprocessing": _PREPROCESSING,
+        "classes": items(text()),
+    },
+    {"metrics": entries(number())},
+)
+_SHARE = number(0, 1)
+_QUANTIZATION_FIELDS = record(
+    {
+        "format_version": whole(QUANTIZATION_VERSION, QUANTIZATION_VERSION),
+        "params": text(),
+        "ranges": entries(items(number(), 2)),
+        "pictures": whole(0, 10**9),
+        "accuracy_float32": _SHARE,
+        "accuracy_int8": _SHARE,
+        "agreement": _SHARE,
+    },
+    {"refused": optional(text())},
+)
+# Of a foreign model: other fields may stand beside these.
+_SHAPE = items(whole(0, 10_000), 4)
+_SHAPES_FIELDS = items(record({}, {"shape": _SHAPE, "data_shape": _SHAPE}, strict=False))
 
 
 @dataclass(frozen=True)
@@ -74,6 +114,11 @@ class Artifact:
     description: Description
     quantization: Quantization | None = None
 
+    @property
+    def directory(self) -> Path:
+        """The folder in which all files of the model lie."""
+        return self.symbol.parent
+
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file so that the old one or the new one is there, whole, whenever the job is killed."""
@@ -82,8 +127,11 @@ def _write(path: Path, write: Callable[[Path], object]) -> None:
     unfinished.replace(path)
 
 
-def _shapes(height: int, width: int) -> list[dict[str, Any]]:
-    return [{"name": "data", "shape": [1, 3, height, width]}]
+def _shapes(height: int, width: int) -> str:
+    return json.dumps([{"name": "data", "shape": [1, 3, height, width]}])
+
+
+SHAPES_EXAMPLE = _shapes(224, 224)
 
 
 def save(
@@ -107,7 +155,7 @@ def save(
     save_weights(directory, description.epoch, write_params)
     # After the weights: while two epochs' weights are there, the description names the whole ones.
     _write(directory / _DESCRIPTION, lambda path: path.write_text(json.dumps(content, indent=2)))
-    _write(directory / _SHAPES, lambda path: path.write_text(json.dumps(_shapes(pre.height, pre.width))))
+    _write(directory / _SHAPES, lambda path: path.write_text(_shapes(pre.height, pre.width)))
     # Last: without a symbol there is no model, so a model of ours always has its description.
     _write(directory / _SYMBOL, lambda path: path.write_text(symbol))
     needed = {_params(directory, epoch) for epoch in (description.epoch, *beside)}
@@ -132,15 +180,13 @@ def _quantization(directory: Path, params: Path) -> Quantization | None:
     path = directory / _QUANTIZATION
     if not path.is_file():
         return None
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        if content.pop("format_version") != QUANTIZATION_VERSION or content["params"] != params.name:
-            return None
-        content["ranges"] = {name: (float(low), float(high)) for name, (low, high) in content["ranges"].items()}
-        return Quantization(**content)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        do = f"Remove it, and run `sagemaker-gluoncv quantize {directory}` again"
-        raise ClientError(f"{path} is damaged", repr(error), do) from error
+    do = f"Remove it, and run `sagemaker-gluoncv quantize {directory}` again"
+    content = documents.parse(path, do)
+    if isinstance(content, dict) and content.get("format_version") != QUANTIZATION_VERSION:
+        return None
+    checked = documents.read(path, _QUANTIZATION_FIELDS, do)
+    del checked["format_version"]
+    return Quantization(**checked) if checked["params"] == params.name else None
 
 
 def _params(directory: Path, epoch: int) -> Path:
@@ -154,9 +200,8 @@ def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact
     best evidence is AWS's Neo handler for it, which squashes the picture to the input's shape and feeds RGB 0-255. So
     foreign artifacts get that. Raises ClientError that lists what was found and what was expected.
     """
-    for prefix in (_PREFIX, _MXNET_PREFIX):
-        symbol = directory / f"{prefix}-symbol.json"
-        weights = {_epoch(path): path for path in directory.glob(f"{prefix}-*.params")}
+    for prefix in PREFIXES:
+        symbol, weights = directory / f"{prefix}-symbol.json", _weights(directory, prefix)
         if symbol.is_file() and weights:
             description = _description(directory, max(weights))
             changed = _overridden(description.preprocessing, override or {})
@@ -164,11 +209,17 @@ def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact
                 quantization = _quantization(directory, params)
                 return Artifact(symbol, params, replace(description, preprocessing=changed), quantization)
     found = ", ".join(sorted(path.name for path in directory.glob("*"))) or "nothing"
-    pairs = " or ".join(f"{prefix}-symbol.json with {prefix}-NNNN.params" for prefix in (_PREFIX, _MXNET_PREFIX))
-    expected = f"{pairs} (of the epoch in {_DESCRIPTION}, if that is there)"
-    raise ClientError(
-        f"{directory} holds no model", f"Found: {found}. Expected: {expected}", "Give a model made by a training job"
-    )
+    raise ClientError(f"{directory} holds no model", f"Found: {found}. Expected: {EXPECTED}", _REMEDY)
+
+
+def holds_model(directory: Path) -> bool:
+    """Return whether there are a net and its weights in a directory, damaged or not."""
+    return any((directory / f"{prefix}-symbol.json").is_file() and _weights(directory, prefix) for prefix in PREFIXES)
+
+
+def _weights(directory: Path, prefix: str) -> dict[int, Path]:
+    """Return the files of weights by their epochs."""
+    return {_epoch(path): path for path in directory.glob(f"{prefix}-*.params")}
 
 
 def _epoch(params: Path) -> int:
@@ -181,38 +232,39 @@ def _description(directory: Path, last_epoch: int) -> Description:
     path = directory / _DESCRIPTION
     if not path.is_file():
         return Description(last_epoch, None, _foreign_preprocessing(directory / _SHAPES))
-    try:
-        content: dict[str, Any] = json.loads(path.read_text())
-        version = content.pop("format_version")
-        if version != FORMAT_VERSION:
-            why = f"Its format_version is {version}, and this image reads {FORMAT_VERSION}"
-            raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
-        content["preprocessing"] = Preprocessing(**_as_fields(content["preprocessing"]))
-        content["classes"] = tuple(content["classes"])
-        return Description(**content)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ClientError(f"{path} is damaged", repr(error), "Give a model made by a training job") from error
+    content = documents.parse(path, _REMEDY)
+    version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
+    if version != FORMAT_VERSION or isinstance(version, bool):
+        why = f"Its format_version is {version}, and this image reads {FORMAT_VERSION}"
+        raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
+    checked = documents.read(path, _DESCRIPTION_FIELDS, _REMEDY)
+    del checked["format_version"]
+    count, names = checked["num_classes"], checked["classes"]
+    if count and names and len(names) != count:
+        why = f"Its field num_classes is {count}, but its field classes has {len(names)} names"
+        raise ClientError(f"{path} is damaged", why, _REMEDY)
+    return Description(**{**checked, "preprocessing": Preprocessing(**checked["preprocessing"])})
 
 
 def _foreign_preprocessing(path: Path) -> Preprocessing:
-    try:
-        entry = json.loads(path.read_text())[0]
-        _, _, height, width = entry.get("shape") or entry["data_shape"]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        what = f"The input's shape is not known from {path}"
-        why = f"It must be like {json.dumps(_shapes(224, 224))} ({type(error).__name__}: {error})"
-        raise ClientError(what, why, "Put that file beside the model") from error
-    return Preprocessing(int(height), int(width), None)
+    do = f"Put a file like {SHAPES_EXAMPLE} beside the model"
+    if not path.is_file():
+        raise ClientError("The size of the model's pictures is not known", f"There is no {path}", do)
+    inputs = documents.read(path, _SHAPES_FIELDS, do)
+    shape = next((found for each in inputs if (found := each.get("shape") or each.get("data_shape"))), None)
+    if shape is None:
+        raise ClientError("The size of the model's pictures is not known", f"{path} has no shape", do)
+    _, channels, height, width = shape
+    if channels != 3 or not height or not width:
+        raise ClientError(f"{path} is damaged", f"Its shape {list(shape)} is not that of RGB pictures", do)
+    return Preprocessing(height, width, None)
 
 
 def _overridden(preprocessing: Preprocessing, changes: Mapping[str, Any]) -> Preprocessing:
-    try:
-        return replace(preprocessing, **_as_fields(changes))
-    except TypeError as error:
+    given = {**asdict(preprocessing), **changes}
+    given |= {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
+    checked, faults = documents.check_all(given, _PREPROCESSING)
+    if faults:
         known = ", ".join(each.name for each in fields(Preprocessing))
-        raise ClientError(f"The preprocessing {dict(changes)} is wrong", str(error), f"Valid names: {known}") from error
-
-
-def _as_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no tuples."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        raise ClientError(f"The preprocessing {dict(changes)} is wrong", faults, f"Valid names: {known}")
+    return Preprocessing(**checked)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from . import __version__, artifact
+from . import __version__, model_folder
 from .errors import ContainerError
 from .inference import quantization
 from .machine import cpu_count
@@ -45,13 +45,13 @@ def quantize(model_dir: Path, calibration: Path, validation: Path, threads: int 
     """
     threads = threads or max(1, round(cpu_count()))
     try:
-        found = artifact.load(model_dir)
+        found = model_folder.load(model_dir)
         classes, multi_label = quantization.outputs(found)
         train, judged = (
             channels.in_folder(folder, classes, found.description.classes, multi_label)
             for folder in (calibration, validation)
         )
-        made = quantizing.from_channels(model_dir, train, judged, threads)
+        made = quantizing.from_channels(found.directory, train, judged, threads)
     except ContainerError as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(getattr(error, "exit_code", 1))

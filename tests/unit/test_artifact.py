@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagemaker_gluoncv_container import artifact
-from sagemaker_gluoncv_container.artifact import Description
+from sagemaker_gluoncv_container.artifact import Description, Quantization
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.images import Preprocessing
 
@@ -216,3 +216,177 @@ def test_damaged_description(tmp_path: Path, damage: Callable[[str], str]) -> No
     path.write_text(damage(path.read_text()))
     with pytest.raises(ClientError, match=r"sagemaker-gluoncv\.json is damaged"):
         artifact.load(tmp_path)
+
+
+def change(path: Path, **changes: Any) -> None:
+    """Replace fields of a JSON file; those of an inner object are written as `outer__inner`."""
+    content = json.loads(path.read_text())
+    for name, value in changes.items():
+        *outer, inner = name.split("__")
+        target = content
+        for each in outer:
+            target = target[each]
+        target[inner] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"epoch": -1}, "epoch"),
+        ({"epoch": "7"}, "epoch"),
+        ({"epoch": 1.5}, "epoch"),
+        ({"epoch": True}, "epoch"),
+        ({"num_classes": 0}, "num_classes"),
+        ({"num_classes": 10**30}, "num_classes"),
+        ({"num_classes": [2]}, "num_classes"),
+        ({"preprocessing": []}, "preprocessing"),
+        ({"preprocessing__height": "x"}, "preprocessing.height"),
+        ({"preprocessing__height": -64}, "preprocessing.height"),
+        ({"preprocessing__width": 0}, "preprocessing.width"),
+        ({"preprocessing__width": 10**9}, "preprocessing.width"),
+        ({"preprocessing__resize": 1e300}, "preprocessing.resize"),
+        ({"preprocessing__mean": [0, 0]}, "preprocessing.mean"),
+        ({"preprocessing__mean": [0, 0, None]}, "preprocessing.mean[2]"),
+        ({"preprocessing__deviation": [1, 0, 1]}, "preprocessing.deviation[1]"),
+        ({"preprocessing__extra": 1}, "preprocessing.extra"),
+        ({"classes": "cat"}, "classes"),
+        ({"classes": ["cat", 2]}, "classes[1]"),
+        ({"classes": ["cat"]}, "classes"),
+        ({"metrics": [1]}, "metrics"),
+        ({"metrics": {"validation:accuracy": "high"}}, "metrics['validation:accuracy']"),
+        ({"note": "mine"}, "note"),
+    ],
+    ids=str,
+)
+def test_wrong_field_of_the_description(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    """A field of the wrong type or size is found when the model is loaded, and named with its file."""
+    save(tmp_path, 1)
+    path = tmp_path / "sagemaker-gluoncv.json"
+    change(path, **changes)
+    with pytest.raises(ClientError) as caught:
+        artifact.load(tmp_path)
+    assert caught.value.what == f"{path} is damaged"
+    assert f"field {field} " in caught.value.why or f"field {field}," in caught.value.why
+
+
+def quantized(directory: Path, params: str = "image-classification-0001.params") -> Path:
+    """Write a model and how it is computed in int8; return the latter's path."""
+    save(directory, 1)
+    artifact.save_quantization(directory, Quantization(params, {"conv0": (-1.5, 2.0)}, 100, 0.9, 0.89, 0.99))
+    return directory / "image-classification-int8.json"
+
+
+def test_quantization_round_trip(tmp_path: Path) -> None:
+    """What was saved of int8 is loaded with the model; that of other weights or another version counts for nothing."""
+    path = quantized(tmp_path)
+    assert artifact.load(tmp_path).quantization == Quantization(
+        "image-classification-0001.params", {"conv0": (-1.5, 2.0)}, 100, 0.9, 0.89, 0.99
+    )
+    quantized(tmp_path, "image-classification-0002.params")
+    assert artifact.load(tmp_path).quantization is None
+    path.write_text(json.dumps({"format_version": 1, "anything": [1]}))
+    assert artifact.load(tmp_path).quantization is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"ranges": []}, "ranges"),
+        ({"ranges__conv0": [1]}, "ranges['conv0']"),
+        ({"ranges__conv0": [1, "x"]}, "ranges['conv0'][1]"),
+        ({"ranges__conv0": [0, 10**400]}, "ranges['conv0'][1]"),
+        ({"pictures": -1}, "pictures"),
+        ({"agreement": 1.5}, "agreement"),
+        ({"accuracy_int8": None}, "accuracy_int8"),
+        ({"params": 3}, "params"),
+        ({"refused": True}, "refused"),
+    ],
+    ids=str,
+)
+def test_wrong_field_of_the_quantization(tmp_path: Path, changes: dict[str, Any], field: str) -> None:
+    """A damaged file of int8 is named, with its field and what to do."""
+    path = quantized(tmp_path)
+    change(path, **changes)
+    with pytest.raises(ClientError) as caught:
+        artifact.load(tmp_path)
+    assert caught.value.what == f"{path} is damaged"
+    assert f"field {field} is" in caught.value.why
+    assert "sagemaker-gluoncv quantize" in caught.value.do
+
+
+def foreign(directory: Path, shapes: Any) -> Path:
+    """Write a model of AWS's MXNet images; return the path of its shapes."""
+    (directory / "model-symbol.json").write_text("{}")
+    (directory / "model-0000.params").touch()
+    path = directory / "model-shapes.json"
+    path.write_text(shapes if isinstance(shapes, str) else json.dumps(shapes))
+    return path
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [{"name": "data", "shape": [1, 3, 64, 48]}],
+        [{"data_name": "data", "data_shape": [8, 3, 64, 48], "dtype": "float32"}],
+        [{"name": "data", "shape": [0, 3.0, 64.0, 48.0]}],
+    ],
+    ids=str,
+)
+def test_foreign_shapes(tmp_path: Path, shapes: Any) -> None:
+    """The shapes file of others is read in both of its forms."""
+    foreign(tmp_path, shapes)
+    assert artifact.load(tmp_path).description.preprocessing == Preprocessing(64, 48, None)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        "[" * 100_000,
+        "{",
+        {},
+        [],
+        [{}],
+        ["data"],
+        [{"shape": "1,3,64,48"}],
+        [{"shape": [3, 64, 48]}],
+        [{"shape": [1, 3, -64, 48]}],
+        [{"shape": [1, 3, 64, 0]}],
+        [{"shape": [1, 3, 64, 10**9]}],
+        [{"shape": [1, 64, 48, 3]}],
+        [{"shape": [1, 3, 64, None]}],
+    ],
+    ids=lambda shapes: str(shapes)[:30],
+)
+def test_wrong_shapes(tmp_path: Path, shapes: Any) -> None:
+    """A shapes file without the size of RGB pictures is named, with an example of a right one."""
+    path = foreign(tmp_path, shapes)
+    with pytest.raises(ClientError) as caught:
+        artifact.load(tmp_path)
+    assert str(path) in str(caught.value)
+    assert '"shape": [1, 3, 224, 224]' in caught.value.do
+
+
+def test_missing_shapes(tmp_path: Path) -> None:
+    """Without the file, the message says which it would be."""
+    path = foreign(tmp_path, [])
+    path.unlink()
+    with pytest.raises(ClientError, match=rf"There is no {path}\."):
+        artifact.load(tmp_path)
+
+
+@pytest.mark.parametrize("override", [{"resize": "x"}, {"height": -1}, {"hight": 3}, {"mean": [1]}], ids=str)
+def test_wrong_override(tmp_path: Path, override: dict[str, Any]) -> None:
+    """What replaces fields of the preprocessing is checked as they are."""
+    save(tmp_path, 1)
+    with pytest.raises(ClientError, match=f"(?s)The preprocessing .* is wrong.*{next(iter(override))}"):
+        artifact.load(tmp_path, override)
+
+
+def test_holds_model(tmp_path: Path) -> None:
+    """A net with weights is a model, whatever is in the files."""
+    assert not artifact.holds_model(tmp_path)
+    (tmp_path / "model-symbol.json").touch()
+    assert not artifact.holds_model(tmp_path)
+    (tmp_path / "model-0000.params").touch()
+    assert artifact.holds_model(tmp_path)

@@ -18,8 +18,9 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"arrays", "errors", "formats", "junk"},
-    {"contract", "decoding", "devices", "ending", "images", "machine"},
+    {"contract", "decoding", "devices", "documents", "ending", "images", "machine"},
     {"artifact", "hosts", "pages"},
+    {"model_folder"},
     {"data"},
     {"inference"},
     {"labelling", "monitoring", "preparing", "serving", "training", "tuning"},

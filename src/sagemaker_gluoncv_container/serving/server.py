@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from gunicorn.app import wsgiapp
 
-from .. import artifact, contract, devices
+from .. import contract, devices, model_folder
 from ..errors import ClientError
 from . import logs
 from .settings import ServingSettings
@@ -23,7 +23,7 @@ def main(gunicorn_config: Path) -> NoReturn:
         settings = ServingSettings.from_environment()
         devices.check()
         if not settings.multi_model:
-            artifact.load(settings.model_dir, settings.preprocessing)
+            model_folder.load(settings.model_dir, settings.preprocessing)
     except ClientError as error:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from .. import contract, devices, images
 from ..arrays import Arrays, Floats, Pixels
-from ..artifact import Description
+from ..artifact import Artifact, Description
 from ..data.batches import Batches, SkippedPictures, View
 from ..data.samples import Channel, Stored
 from ..ending import Ends, never
@@ -37,6 +37,7 @@ def loop(
     channels: Channels,
     progress: Progress,
     threads: int,
+    earlier: Artifact | None = None,
     checkpoints: Checkpoints | None = None,
     state: Arrays | None = None,
     events: EventLog | None = None,
@@ -44,17 +45,24 @@ def loop(
 ) -> Loop:
     """Return the loop of a job: at its beginning or, with the `state` of a checkpoint, where that was written.
 
-    `threads` decode pictures. Raises ClientError.
+    The net is that of the `earlier` model, if there is one. A state that does not fit it is left alone, and the job
+    begins. `threads` decode pictures. Raises ClientError.
     """
     hp, contexts = hyperparameters, choose_contexts()
     mx.random.seed(hp.seed)
-    net = incremental.build(paths, hp, contexts) or network.build(hp, contract.pretrained_dir(), contexts)
+    if earlier:
+        net = incremental.build(earlier, hp, contexts)
+    else:
+        net = network.build(hp, contract.pretrained_dir(), contexts)
     symbol = network.to_symbol(net, hp.multi_label)
     class_weights, positives = _weights(hp, channels.train)
     description = Description(0, hp.num_classes, hp.preprocessing, channels.classes)
     kept = KeptModels(paths.model, symbol, description, hp.checkpoint_frequency, checkpoints)
     optimization = Optimization(net, hp, contexts, positives)
-    if state:
+    if state and (misfit := optimization.misfit(state)):
+        logger.warning("Starting from the beginning: the checkpoint does not fit the net: %s", misfit)
+        progress = Progress()
+    elif state:
         optimization.restore(state)
         kept.restore(progress.history)
     train, validation = _batches(hp, channels, progress, threads)

@@ -1,23 +1,21 @@
 """The training job from start to end, and the one place where a failure is caught.
 
-contract -> hyperparameters -> channels -> checkpoint -> assembly (network, optimization, batches) -> loop -> outcome
+contract -> hyperparameters -> channels -> earlier model -> checkpoint -> assembly (network, optimization, batches) ->
+loop -> quantizing -> outcome
 """
 
-import hashlib
 import logging
 import math
 import signal
 import sys
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
 from types import FrameType
-from typing import Any
 
-from .. import contract, devices, machine
+from .. import contract, devices, machine, model_folder
 from ..arrays import Arrays
+from ..artifact import Artifact
 from ..data.channel_config import MODEL
-from ..data.samples import Channel, Stored
 from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
 from ..hosts import Hosts
@@ -25,13 +23,11 @@ from . import script
 from .channels import Channels
 from .channels import read as read_channels
 from .hyperparameters import Counted, Hyperparameters
+from .identity import identity
 from .learning.events import EventLog
 from .results.checkpoint import Checkpoints, Progress
 
 logger = logging.getLogger(__name__)
-
-# What does not change what the net learns.
-_MAY_CHANGE = ("max_seconds", "tensorboard", "kv_store", "max_bad_fraction")
 
 
 def main() -> int:
@@ -84,9 +80,6 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     channels, counted = read_channels(paths, hyperparameters, ends)
     logger.info("%d training and %d validation pictures", len(channels.train), len(channels.validation))
     logger.info("%s", counted)
-    folder = paths.checkpoints
-    checkpoints = Checkpoints(folder, _identity(counted, channels)) if folder else None
-    progress, state = _start(checkpoints)
     threads = max(1, math.floor(machine.cpu_count()))
     contract.set_compute_threads(threads)
     # All pictures of a job are of one size: what is tried out once pays off in every batch.
@@ -97,12 +90,17 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     from .results import outcome, quantizing
 
     with _events(paths, counted) as events:
-        loop = assembly.loop(paths, counted, channels, progress, threads, checkpoints, state, events=events, ends=ends)
+        with _earlier_model(paths) as earlier:
+            checkpoints = _checkpoints(paths, counted, channels, earlier)
+            progress, state = _start(checkpoints)
+            loop = assembly.loop(
+                paths, counted, channels, progress, threads, earlier, checkpoints, state, events=events, ends=ends
+            )
         loop.fit()
     if loop.kept.answers:
         seed, skipped = counted.seed, loop.train.skipped.reasons
         quantizing.quantize(paths.model, channels.train, channels.validation, threads, seed, ends, skipped)
-    outcome.write_report(paths.output_data, counted, channels, progress, loop.kept, loop.train.skipped)
+    outcome.write_report(paths.output_data, counted, channels, loop.progress, loop.kept, loop.train.skipped)
 
 
 def _check_hosts(paths: contract.Paths) -> None:
@@ -122,6 +120,22 @@ def _check_devices(hyperparameters: Hyperparameters) -> None:
         )
 
 
+def _earlier_model(paths: contract.Paths) -> AbstractContextManager[Artifact | None]:
+    """Give the model in the `model` channel, None if the job has no such channel."""
+    folder = paths.channel(MODEL)
+    return model_folder.opened(folder) if folder.is_dir() else nullcontext()
+
+
+def _checkpoints(
+    paths: contract.Paths, hyperparameters: Counted, channels: Channels, earlier: Artifact | None
+) -> Checkpoints | None:
+    """Return the checkpoints of this very job, None if it has no place for any."""
+    folder = paths.checkpoints
+    if folder is None:
+        return None
+    return Checkpoints(folder, identity(hyperparameters, channels, earlier, contract.pretrained_dir()))
+
+
 def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
     """Return how far the job is, and the state of the net and the optimizer there; None at the very beginning."""
     found = checkpoints.newest() if checkpoints else None
@@ -130,26 +144,6 @@ def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
         logger.info("Going on from a checkpoint: epoch %d, batch %d", progress.epoch, progress.batch)
         return progress, state
     return Progress(), None
-
-
-def _identity(hyperparameters: Counted, channels: Channels) -> dict[str, Any]:
-    """Return what must not change between the start of a job and a restart."""
-    values = {name: value for name, value in asdict(hyperparameters).items() if name not in _MAY_CHANGE}
-    return {
-        **values,
-        "the train channel": _digest(channels.train),
-        "the validation channel": _digest(channels.validation),
-    }
-
-
-def _digest(channel: Channel) -> str:
-    """Return a short text that changes with the names and labels of a channel's pictures, as far as they are known."""
-    if not isinstance(channel, Stored):
-        return f"a pipe of {len(channel)} pictures"
-    digest = hashlib.sha256()
-    for sample in channel.samples:
-        digest.update(f"{sample.name}\0{sample.labels}\n".encode(errors="surrogateescape"))
-    return f"{len(channel)} pictures, {digest.hexdigest()[:8]}"
 
 
 def _events(paths: contract.Paths, hyperparameters: Hyperparameters) -> AbstractContextManager[EventLog | None]:

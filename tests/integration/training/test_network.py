@@ -1,12 +1,10 @@
 """network: names, base weights and what is frozen."""
 
-import hashlib
 from pathlib import Path
 
 import mxnet as mx
 import pytest
 
-from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
 from sagemaker_gluoncv_container.training.model import network
 
@@ -47,21 +45,3 @@ def test_head_always_learns() -> None:
     """Whatever is frozen, the head is not."""
     assert not network.frozen("resnetv1b_head_weight", "backbone")
     assert not network.frozen("head_bias", "backbone")
-
-
-def test_missing_base_weights_say_what_is_there(tmp_path: Path) -> None:
-    """The message lists what was found and how to get what is missing."""
-    (tmp_path / "resnet34_v1b.params").touch()
-    with pytest.raises(ClientError, match=r"no base weights of resnet18_v1b.*resnet34_v1b\.params"):
-        network.base_weights(tmp_path, "resnet18_v1b")
-
-
-def test_damaged_base_weights_are_told(tmp_path: Path) -> None:
-    """A file that is not what its name says is refused; one that is, is taken."""
-    digest = hashlib.sha1(b"whole", usedforsecurity=False).hexdigest()[:8]
-    path = tmp_path / f"resnet18_v1b-{digest}.params"
-    path.write_bytes(b"whole")
-    assert network.base_weights(tmp_path, "resnet18_v1b") == path
-    path.write_bytes(b"cut")
-    with pytest.raises(ClientError, match="is damaged"):
-        network.base_weights(tmp_path, "resnet18_v1b")

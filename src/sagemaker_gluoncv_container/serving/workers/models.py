@@ -7,7 +7,7 @@ import logging
 import threading
 from pathlib import Path
 
-from ... import artifact, machine
+from ... import machine, model_folder
 from ...errors import BadRequest, ModelLoaded, ModelNotFound, NoMemory
 from ..settings import ServingSettings
 from .dispatcher import Dispatcher
@@ -32,7 +32,7 @@ class Models:
         self._registry = self.dispatcher.registry
 
     def _found(self, name: str, directory: Path) -> Model:
-        found = artifact.load(directory, self._settings.preprocessing)
+        found = model_folder.load(directory, self._settings.preprocessing)
         return Model(name, str(directory), found, found.params.stat().st_size)
 
     def get(self, name: str, use: bool = False) -> Model:

@@ -13,7 +13,7 @@ import socket
 import sys
 from pathlib import Path
 
-from ... import artifact
+from ... import model_folder
 from ...errors import ContainerError, ModelNotFound
 from ...inference import openvino_net
 from ...inference.answers import Predictions
@@ -74,7 +74,7 @@ class Predictors:
     def _load(self, command: Load) -> Loaded | ContainerError:
         asked = self._settings
         try:
-            found = artifact.load(Path(command.directory), command.preprocessing)
+            found = model_folder.load(Path(command.directory), command.preprocessing)
             predictor = Predictor(
                 found, asked.threads, asked.precision, asked.gpu, command.lone_threads, command.measure
             )

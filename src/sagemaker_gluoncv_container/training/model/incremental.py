@@ -6,20 +6,12 @@ which library made it: the built-in algorithm's ResNets have other layers than G
 
 import json
 import logging
-import shutil
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import mxnet as mx
 from mxnet.gluon import HybridBlock, SymbolBlock, nn
 
-from ... import artifact
 from ...artifact import Artifact
-from ...contract import Paths
-from ...data.channel_config import MODEL
 from ...errors import ClientError
 from ...inference.symbol import Graph
 from ..hyperparameters import Counted
@@ -28,60 +20,16 @@ from .network import HEAD, NORMALIZATION, Normalization, assembled, freeze, froz
 logger = logging.getLogger(__name__)
 
 
-def build(paths: Paths, hyperparameters: Counted, contexts: Sequence[mx.Context]) -> HybridBlock | None:
-    """Return the net in the `model` channel, from RGB 0-255 to logits; None if the job has no such channel.
+def build(earlier: Artifact, hyperparameters: Counted, contexts: Sequence[mx.Context]) -> HybridBlock:
+    """Return the net of an earlier model, from RGB 0-255 to logits, with a head for this job's classes.
 
-    Raises ClientError if the channel holds no model that can be trained.
+    The head is the earlier one, if it is for as many. Raises ClientError if the model cannot be trained.
     """
-    folder = paths.channel(MODEL)
-    if not folder.is_dir():
-        return None
-    with _unpacked(folder) as directory:
-        net = _grown(artifact.load(directory), hyperparameters, list(contexts))
-    logger.info("Starting from the model in %s; num_layers and use_pretrained_model have no meaning", folder)
-    return net
-
-
-@contextmanager
-def _unpacked(folder: Path) -> Iterator[Path]:
-    """Give the folder of the model: the channel's, or a temporary one with what its archive holds."""
-    archives = [path for path in sorted(folder.rglob("*.tar.gz")) if path.is_file()]
-    if not archives:
-        yield next((path.parent for path in sorted(folder.rglob("*-symbol.json"))), folder)
-        return
-    with tempfile.TemporaryDirectory(prefix="sagemaker-gluoncv-model-") as temporary:
-        try:
-            with tarfile.open(archives[0]) as archive:
-                _unpack(archive, Path(temporary))
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise ClientError(f"{archives[0]} cannot be unpacked", str(error), "Give a model made by a job") from error
-        yield next((path.parent for path in sorted(Path(temporary).rglob("*-symbol.json"))), Path(temporary))
-
-
-def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    """Write an archive's files under a folder. Raises TarError for a path outside, a link or a device.
-
-    The archive may come from anywhere, and the `filter` that would see to it is newer than Debian 12's Python 3.11.2.
-    """
-    for member in archive:
-        target = (folder / member.name).resolve()
-        if not target.is_relative_to(folder.resolve()) or not (member.isfile() or member.isdir()):
-            raise tarfile.TarError(f"it holds {member.name!r}, which is no file within it")
-        if source := archive.extractfile(member):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
-
-
-def _grown(earlier: Artifact, hp: Counted, contexts: list[mx.Context]) -> HybridBlock:
-    """Return the earlier model's net with a head for this job's classes: the old head, if there are as many."""
-    try:
-        symbol, weights = mx.sym.load(str(earlier.symbol)), mx.nd.load(str(earlier.params))
-    except mx.MXNetError as error:
-        raise ClientError(f"{earlier.symbol.parent} cannot be read", str(error).strip().splitlines()[-1]) from error
-    values = {name.partition(":")[2]: array for name, array in weights.items()}
+    hp, contexts = hyperparameters, list(contexts)
+    symbol, values = _read(earlier)
     logits = _without_output(_with_fresh_statistics(symbol, hp.freeze))
     body, weight, bias = _cut(logits, earlier)
+    _check_shapes(logits, values, earlier)
     backbone = SymbolBlock(body, mx.sym.var("data", dtype="float32"))
     for name, parameter in backbone.collect_params().items():
         if name not in values:
@@ -97,9 +45,49 @@ def _grown(earlier: Artifact, hp: Counted, contexts: list[mx.Context]) -> Hybrid
         blocks.insert(0, Normalization(shift, scale))
     net = assembled(blocks, contexts)
     freeze(net, hp.freeze)
-    for context in contexts:
-        net(mx.nd.zeros((1, *hp.image_shape), ctx=context)).wait_to_read()
+    try:
+        for context in contexts:
+            net(mx.nd.zeros((1, *hp.image_shape), ctx=context)).wait_to_read()
+    except mx.MXNetError as error:
+        what = f"The model in {earlier.directory} cannot take pictures of image_shape {_dotted(hp.image_shape)}"
+        raise ClientError(what, _reason(error), f"It was made for {pre.height} x {pre.width} pixels") from error
+    logger.info("Starting from an earlier model; num_layers and use_pretrained_model are ignored")
     return net
+
+
+def _read(earlier: Artifact) -> tuple[mx.sym.Symbol, dict[str, mx.nd.NDArray]]:
+    """Return the net and its weights by name, as float32 whatever they are stored as."""
+    try:
+        symbol, weights = mx.sym.load(str(earlier.symbol)), mx.nd.load(str(earlier.params))
+    except mx.MXNetError as error:
+        raise ClientError(f"The model in {earlier.directory} cannot be read", _reason(error)) from error
+    if not isinstance(weights, dict):
+        raise ClientError(f"{earlier.params} has no names in it", "Its arrays cannot be told apart")
+    return symbol, {name.partition(":")[2]: array.astype("float32") for name, array in weights.items()}
+
+
+def _check_shapes(net: mx.sym.Symbol, values: dict[str, mx.nd.NDArray], earlier: Artifact) -> None:
+    """Raise ClientError if weights are not of the shapes that the net asks for, at the size that it was made for."""
+    pre = earlier.description.preprocessing
+    try:
+        arguments, _, states = net.infer_shape(data=(1, 3, pre.height, pre.width))
+    except mx.MXNetError as error:
+        what = f"The net in {earlier.symbol} cannot take pictures of {pre.height} x {pre.width} pixels"
+        raise ClientError(what, _reason(error), "Give the files of one model") from error
+    names = [*net.list_arguments(), *net.list_auxiliary_states()]
+    for name, shape in zip(names, [*arguments, *states], strict=True):
+        if name in values and values[name].shape != shape:
+            why = f"{name} is {values[name].shape} there, and {shape} in {earlier.symbol.name}"
+            raise ClientError(f"{earlier.params} does not fit its net", why, "Give the files of one model")
+
+
+def _reason(error: mx.MXNetError) -> str:
+    """Return the last line of what MXNet says: before it come the places in its sources."""
+    return f"MXNet says: {str(error).strip().splitlines()[-1]}"
+
+
+def _dotted(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
 
 
 def _with_fresh_statistics(symbol: mx.sym.Symbol, upto: str) -> mx.sym.Symbol:
@@ -131,14 +119,17 @@ def _cut(logits: mx.sym.Symbol, earlier: Artifact) -> tuple[mx.sym.Symbol, str, 
 
 
 def _head(
-    weight: mx.nd.NDArray | None, bias: mx.nd.NDArray | None, classes: int, contexts: list[mx.Context]
+    weight: mx.nd.NDArray | None,
+    bias: mx.nd.NDArray | None,
+    classes: int,
+    contexts: list[mx.Context],
 ) -> HybridBlock:
     """Return the head with the earlier weights, or with new ones if the number of classes differs."""
     head = nn.Dense(classes, prefix=HEAD)
     head.initialize(mx.init.Normal(0.01), ctx=contexts)
     if weight is None or weight.shape[0] != classes:
-        earlier = "unknown" if weight is None else str(weight.shape[0])
-        logger.info("The head is new: the earlier model has %s classes, this job %d", earlier, classes)
+        before = "unknown" if weight is None else str(weight.shape[0])
+        logger.info("The head is new: the earlier model has %s classes, this job %d", before, classes)
         return head
     head.weight._load_init(weight, contexts)
     if bias is not None:

@@ -1,6 +1,5 @@
 """The net: a GluonCV ResNet with its normalisation inside, its base weights, and its form as a symbol."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +10,10 @@ from gluoncv.model_zoo.resnetv1b import BottleneckV1b, ResNetV1b
 from mxnet.gluon import HybridBlock, nn
 
 from ...arrays import Arrays
-from ...errors import ClientError, some
+from ...errors import ClientError
 from ...inference.symbol import LOSSES, SIGMOID, SOFTMAX
 from ..hyperparameters import SMALL_LAYERS, Counted
+from . import base_weights
 
 # ImageNet's mean and deviation of RGB / 255, with which GluonCV's and torchvision's weights were made.
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,25 +51,6 @@ class Normalization(HybridBlock):  # type: ignore[misc]
         return F.broadcast_mul(F.broadcast_sub(x, mean), scale)
 
 
-def base_weights(directory: Path, name: str) -> Path:
-    """Return the file of base weights of a net: `<name>.params` or, checked, `<name>-<first 8 of its sha1>.params`.
-
-    Raises ClientError if there is none, or if the file's sha1 is not the one in its name.
-    """
-    found = sorted([*directory.glob(f"{name}-*.params"), *directory.glob(f"{name}.params")])
-    if not found:
-        raise ClientError(
-            f"Hyperparameter use_pretrained_model is 1, but this image holds no base weights of {name}",
-            f"Found in {directory}: {some(sorted(path.name for path in directory.glob('*.params')))}",
-            f"Put {name}-*.params into pretrained/ and build the image again, or set use_pretrained_model to 0",
-        )
-    path = found[-1]
-    digest = path.stem.removeprefix(name).lstrip("-")
-    if digest and not hashlib.sha1(path.read_bytes(), usedforsecurity=False).hexdigest().startswith(digest):
-        raise ClientError(f"{path} is damaged", f"Its sha1 does not begin with {digest}", "Download the file again")
-    return path
-
-
 def build(hyperparameters: Counted, pretrained: Path, contexts: Sequence[mx.Context]) -> HybridBlock:
     """Return the net, initialised, from RGB 0-255 float32 (n, 3, height, width) to logits float32 (n, num_classes).
 
@@ -95,7 +76,7 @@ def build(hyperparameters: Counted, pretrained: Path, contexts: Sequence[mx.Cont
 
 
 def _resnet(hp: Counted, pretrained: Path, contexts: list[mx.Context]) -> HybridBlock:
-    name = f"resnet{hp.num_layers}_v1b"
+    name = base_weights.name(hp.num_layers)
     if units := _UNITS.get(hp.num_layers):
         if hp.use_pretrained_model:
             raise ClientError(
@@ -106,7 +87,7 @@ def _resnet(hp: Counted, pretrained: Path, contexts: list[mx.Context]) -> Hybrid
         return ResNetV1b(BottleneckV1b, list(units), classes=1, name_prefix="resnetv1b_")
     if not hp.use_pretrained_model:
         return get_model(name, classes=1)
-    weights = base_weights(pretrained, name)
+    weights = base_weights.find(pretrained, name)
     outputs = mx.nd.load(str(weights))["fc.weight"].shape[0]
     resnet = get_model(name, classes=outputs)
     resnet.load_parameters(str(weights), ctx=contexts)
