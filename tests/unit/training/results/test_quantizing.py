@@ -138,7 +138,7 @@ def test_the_commands_errors(folders: Path, model: Path, tmp_path: Path) -> None
     for arguments, why in (
         ([str(tmp_path), "--calibration", train, "--validation", train], "holds no model"),
         ([str(model), "--calibration", str(model), "--validation", train], "holds no `.rec` file"),
-        ([str(model), "--calibration", train, "--validation", str(tmp_path)], "folders that are no class: car"),
+        ([str(model), "--calibration", train, "--validation", str(tmp_path)], "folders that are not classes: car"),
     ):
         done = CliRunner().invoke(main, ["quantize", *arguments])
         assert done.exit_code == 2, done.output
