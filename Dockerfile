@@ -1,21 +1,21 @@
-# The CPU image: `docker run IMAGE train` and `docker run IMAGE serve`. Dockerfile.gpu is the same but for the parts
+# The CPU image: `docker run IMAGE train` and `docker run IMAGE serve`. Dockerfile.gpu is the same, except for the parts
 # between "Only here" and "Both" (tests/unit/test_dockerfiles.py).
 #
-# A machine that reaches its package registries only by its own settings gives them as build secrets (apt_sources,
-# pip_conf, ca); a secret that is not given is not mounted. See docs/building.md.
+# A machine that reaches package registries through settings of its own passes them as build secrets (apt_sources,
+# pip_conf, ca). A secret that is not given is not mounted. See docs/building.md.
 #
-# Two builds of one commit give equal layers: files bear one date, bytecode no date, nothing keeps a log or a cache.
-# It is not the commit's date, which would make every layer a new one with every commit. See docs/images.md.
+# Two builds of one commit give equal layers: all files have one date, bytecode has none, and no log or cache is kept.
+# The date is not the commit's, because then every commit would change every layer. See docs/images.md.
 
-# --- Debian and its Python, as one layer of its own -------------------------------------------------------------------
+# --- Debian and its Python, in a layer of their own -------------------------------------------------------------------
 FROM debian:bookworm-slim AS system
 ENV FILE_DATE=2023-06-10T00:00:00Z PYTHONHASHSEED=0
 RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sources \
     apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     ca-certificates libgomp1 libquadmath0 python3
-# A copy without caches, logs, and what Debian's published slim image leaves out too; licences stay. /etc/hosts and its
-# like are the machine's that builds.
+# A copy without caches, logs, and what Debian's published slim image leaves out too. Licences stay. /etc/hosts and
+# /etc/resolv.conf belong to the machine that builds.
 RUN set -eu; mkdir /image; \
     cp --archive --one-file-system /bin /boot /etc /home /lib* /media /mnt /opt /root /run /sbin /srv /usr /var /image; \
     mkdir /image/dev /image/proc /image/sys; mkdir --mode 1777 /image/tmp; \
@@ -29,7 +29,7 @@ RUN set -eu; mkdir /image; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /image -p / usr/lib/python3.11 usr/lib/python3; \
     find . -exec touch --no-dereference --date "$FILE_DATE" {} +
 
-# --- What compiles stays behind ---------------------------------------------------------------------------------------
+# --- Compilers stay in this stage -------------------------------------------------------------------------------------
 FROM debian:bookworm-slim AS build
 ENV DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
     FILE_DATE=2023-06-10T00:00:00Z PYTHONHASHSEED=0 CUDA=/cuda/opt/venv/lib/python3.11/site-packages
@@ -37,7 +37,7 @@ RUN --mount=type=secret,id=apt_sources,target=/etc/apt/sources.list.d/debian.sou
     apt-get update -qq \
     && apt-get install -y -qq --no-install-recommends gcc libc6-dev libgomp1 libquadmath0 python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
-# What builds our package and writes the bill of materials.
+# The tools that build our package and write the bill of materials.
 COPY requirements/build.lock /tmp/
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
@@ -45,10 +45,10 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 # Only here: MXNet for the CPU.
 COPY requirements/image.lock /tmp/packages.lock
 # Both.
-# One RUN: a file that a later one touches is stored twice. No debugging symbols, because they name pip's folder of the
-# day. Never used here: tests, headers, static archives, what of GluonCV needs PyTorch or AutoGluon, and what of OpenVINO
-# is for other devices and formats. Bytecode halves the time to start. A tree is copied onto the root, because a single
-# folder would get the date of the copying.
+# All in one RUN, because a file that a later RUN touches is stored twice. No debugging symbols, because they contain the
+# name of pip's temporary folder. Removed, because nothing here uses them: tests, headers, static archives, the parts of
+# GluonCV for PyTorch and AutoGluon, and the parts of OpenVINO for other devices and formats. Bytecode halves the time to
+# start. A whole tree is copied onto the root, because a single folder would get the date of the copying.
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     set -eu; python3 -m venv /opt/venv; \
@@ -62,7 +62,7 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     python3 -m compileall -q --invalidation-mode unchecked-hash -x '/(pip|setuptools|pkg_resources)/' .; \
     mkdir -p /packages/opt; mv /opt/venv /packages/opt/; ln -s /packages/opt/venv /opt/venv; \
     find /packages -exec touch --no-dereference --date "$FILE_DATE" {} +
-# Base weights: those in pretrained/, and of the nets that are named, those that it lacks, from GluonCV's store.
+# Base weights: the files in pretrained/, and from GluonCV's store those of the named nets that pretrained/ lacks.
 ARG PRETRAINED_MODELS=""
 COPY pretrained/ /pretrained/opt/sagemaker-gluoncv/pretrained/
 RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
@@ -72,20 +72,24 @@ RUN --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
     "import sys, gluoncv.model_zoo.model_store as store; store.get_model_file(sys.argv[1], root='.')" "$name"; \
     done; \
     rm -f README.md ./*.lock; \
-    chmod -R u=rwX,go=rX .; \
+    find . -type f -exec chmod 644 {} +; \
     find /pretrained -exec touch --date "$FILE_DATE" {} +
 COPY pyproject.toml README.md /tmp/package/
 COPY src/ /tmp/package/src/
 COPY train/train serve/serve serve/gunicorn.conf.py /code/opt/sagemaker-gluoncv/bin/
 COPY image/bill_of_materials.py image/bundled.json /tmp/image/
+# The same files whatever the checkout: lines end in LF, and what is executed can be. A checkout on Windows has CRLF, and
+# archives and some file systems lose or add the executable bit.
 RUN --mount=type=bind,from=system,source=/image,target=/system \
     set -eu; cd /code/opt/sagemaker-gluoncv; \
+    find bin /tmp/package /tmp/image -type f -exec sed -i 's/\r$//' {} +; \
+    find bin /tmp/package /tmp/image -type f -exec chmod 644 {} +; \
     /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /tmp/wheel /tmp/package; \
     /opt/venv/bin/pip install --no-index --find-links /tmp/wheel --no-deps --no-compile --target lib \
     sagemaker-gluoncv-container; \
     python3 -m compileall -q --invalidation-mode unchecked-hash -s /code -p / lib; \
     PYTHONPATH=$PWD/lib:$CUDA /opt/build/bin/python /tmp/image/bill_of_materials.py /system /opt/venv/bin/python sbom.cdx.json; \
-    chmod -R u=rwX,go=rX .; \
+    chmod 755 bin/train bin/serve; \
     find /code -exec touch --date "$FILE_DATE" {} +
 
 # --- What runs --------------------------------------------------------------------------------------------------------
@@ -93,15 +97,15 @@ FROM scratch
 COPY --from=system /image /
 COPY --from=build /packages /
 COPY --from=build /pretrained /
-# What changes often comes last, so that a new version of our code re-pushes little.
+# What changes often comes last, so that a push after a change to our code is small.
 COPY --from=build /code /
-# Our `train` before the one that sagemaker-training installs.
+# Our `train` comes before the one that sagemaker-training installs.
 ENV PATH=/opt/sagemaker-gluoncv/bin:/opt/venv/bin:/opt/sagemaker-gluoncv/lib/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONPATH=/opt/sagemaker-gluoncv/lib \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8080
-# Plain Docker's; SageMaker sends its own pings. A container that does not serve is always healthy.
+# For plain Docker; SageMaker sends pings of its own. A container that does not serve is always healthy.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python3", "-m", "sagemaker_gluoncv_container.serving.health"]
 ARG VERSION=unknown REVISION=unknown CREATED=unknown
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
@@ -112,5 +116,5 @@ LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true \
     org.opencontainers.image.version=$VERSION \
     org.opencontainers.image.revision=$REVISION \
     org.opencontainers.image.created=$CREATED
-# No ENTRYPOINT: the platform starts `IMAGE train` and `IMAGE serve`. Its Python SDK's local ModelTrainer gives no word.
+# No ENTRYPOINT: the platform starts `IMAGE train` and `IMAGE serve`. The SDK's local ModelTrainer gives no command.
 CMD ["train"]

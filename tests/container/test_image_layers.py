@@ -80,6 +80,20 @@ def test_builds_of_one_commit_are_equal(image: str, build: Callable[..., str]) -
     )
 
 
+def test_the_state_of_the_checkout_does_not_matter(checkout: Path, build: Callable[..., str]) -> None:
+    """Without executable bits, or with too many, and with Windows' line endings, the same image comes out."""
+    names = ["pyproject.toml", "README.md"]
+    for folder in ("src", "train", "serve", "image"):
+        names += [path.relative_to(checkout).as_posix() for path in (checkout / folder).rglob("*") if path.is_file()]
+    for number, name in enumerate(sorted(names)):
+        path = checkout / name
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+        path.chmod(0o777 if number % 2 else 0o600)
+    for name in ("train/train", "serve/serve"):
+        (checkout / name).chmod(0o600)
+    assert layers(build(IMAGE)) == layers(IMAGE)
+
+
 def test_both_images_share_debian_and_base_weights() -> None:
     """Who has pulled one image has Debian's layer, and that of the base weights, for the other."""
     cpu, gpu = layers(IMAGE), layers(IMAGE_GPU)

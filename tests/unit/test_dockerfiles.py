@@ -3,6 +3,7 @@
 import json
 import mmap
 import re
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -36,6 +37,28 @@ def test_parts_of_their_own_are_about_mxnet_and_cuda() -> None:
         assert re.findall(r"^[A-Z]+ .*", part, re.MULTILINE) == ["COPY requirements/image.lock /tmp/packages.lock"]
     for part in _OWN.findall(GPU.read_text()):
         assert re.search("cuda|nvidia", part, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("dockerfile", [CPU, GPU], ids=lambda path: path.name)
+def test_entry_scripts_run_whatever_the_checkout(dockerfile: Path) -> None:
+    """The build ends lines in LF and sets the executable bits of `train` and `serve` itself."""
+    [step] = [each for each in re.split(r"\n(?=[A-Z]+ )", dockerfile.read_text()) if "pip wheel" in each]
+    assert re.search(r"find bin /tmp/package /tmp/image -type f -exec sed -i 's/\\r\$//'", step)
+    assert step.index("chmod 644") < step.index("chmod 755 bin/train bin/serve")
+
+
+def test_checkouts_have_lf() -> None:
+    """Git gives every text LF, whatever core.autocrlf says, and no file in it has CRLF."""
+    names = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*.sh")]
+    names += [".ci/run", "train/train", "serve/serve", "build_and_push.sh", "Makefile", "Dockerfile", "src/any.py"]
+    git = ["git", "-C", str(ROOT)]
+    listed = subprocess.run([*git, "ls-files", "--eol"], capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is not a Git checkout")
+    said = subprocess.check_output([*git, "check-attr", "eol", "--", *names], text=True).splitlines()
+    assert said == [f"{name}: eol: lf" for name in names]
+    stored = [line for line in listed.stdout.splitlines() if line.startswith(("i/crlf", "i/mixed"))]
+    assert not stored
 
 
 def test_lock_files_are_equal_but_for_mxnet() -> None:
