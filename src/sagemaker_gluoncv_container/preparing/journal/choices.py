@@ -12,10 +12,11 @@ _FIT = "reason IS NULL"
 # A unit is one picture, or near duplicates that are kept together.
 _UNIT = "coalesce(unit, key)"
 _FIRST_OF_EQUALS = f"{_FIT} AND number IN (SELECT min(number) FROM pictures GROUP BY sha, side, labels)"
+# SQLite changes row after row: what the statement itself has just left out must still be found.
 _TWO_LABELS = """
 UPDATE pictures SET reason = 'two-labels', detail = 'the same bytes have other labels too',
-    resembles = (SELECT p.name FROM pictures p WHERE p.sha = pictures.sha AND p.reason IS NULL
-                 AND p.labels <> pictures.labels ORDER BY p.name, p.number LIMIT 1)
+    resembles = (SELECT p.name FROM pictures p WHERE p.sha = pictures.sha AND p.labels <> pictures.labels
+                 AND coalesce(p.reason, 'two-labels') = 'two-labels' ORDER BY p.name, p.number LIMIT 1)
 WHERE number IN (SELECT number FROM pictures WHERE reason IS NULL AND sha IN
     (SELECT sha FROM pictures WHERE reason IS NULL GROUP BY sha HAVING count(DISTINCT labels) > 1))
 """
