@@ -1,10 +1,12 @@
 """What the unit tests of serving share: settings, and a small model that is made once."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import mxnet as mx
 import pytest
+from PIL import Image
 
 from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.artifact import Description
@@ -34,3 +36,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     description = Description(0, 5, given.preprocessing)
     artifact.save(base / "model", symbol.tojson(), lambda path: network.save_weights(symbol, arrays, path), description)
     return base
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """Return a picture, a JPEG of 60 x 40 pixels."""
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").resize((60, 40)).convert("RGB").save(buffer, "JPEG")
+    return buffer.getvalue()

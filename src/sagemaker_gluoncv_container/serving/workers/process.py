@@ -75,8 +75,8 @@ class WorkerProcess:
     def end(self, seconds: float) -> None:
         """End the process, at the latest after so long; it ends by itself when it sees its connection close."""
         # What the stream still holds, if the worker hung, has nowhere to go: to write it is not waited for again.
-        self._socket.settimeout(0)
         with suppress(OSError):
+            self._socket.settimeout(0)
             self._stream.close()
         self._socket.close()
         try:
