@@ -72,7 +72,6 @@ def test_closing(tiny: Artifact, pictures: list[bytes]) -> None:
 
 def test_the_artifact_decides(tiny: Artifact, pictures: list[bytes]) -> None:
     """The pixels are those of the artifact's preprocessing: another resize is another answer."""
-
     description = tiny.description
     changed = replace(
         tiny, description=replace(description, preprocessing=replace(description.preprocessing, resize=None))
