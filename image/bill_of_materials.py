@@ -1,8 +1,8 @@
-"""Writes what an image is made of, as CycloneDX: python bill_of_materials.py ROOT PYTHON FILE.
+"""Writes the bill of materials of an image in CycloneDX format: python bill_of_materials.py ROOT PYTHON FILE.
 
-Python's packages as cyclonedx-py lists them; Debian's, from ROOT's dpkg database and copyright files; what is linked
-into a package without a trace in its metadata, from bundled.json. Each has a licence. Runs in the build, outside the
-image; nothing in the answer depends on when or where.
+It lists the Python packages that cyclonedx-py finds; the Debian packages, from ROOT's dpkg database and copyright
+files; and, from bundled.json, libraries that are linked into a package but not named in its metadata. Each has a
+licence. It runs during the build, outside the image. The result does not depend on when or where it runs.
 """
 
 import json
@@ -24,12 +24,12 @@ BUNDLED = json.loads(Path(__file__).with_name("bundled.json").read_text())
 
 
 def python_packages(python: Path) -> Bom:
-    """Return the packages that a Python interpreter finds; those that declare no licence with the one we know."""
+    """Return the packages that a Python interpreter finds; packages that declare no licence get the one we know."""
     command = [Path(sys.executable).with_name("cyclonedx-py"), "environment", "--output-reproducible", python]
     bom = Bom.from_json(json.loads(subprocess.check_output(command)))
     for component in bom.components:
         if component.name == OURS:
-            # The registry of Python's packages does not have it.
+            # It is not on PyPI.
             component.purl = None
         if not component.licenses:
             known = BUNDLED["undeclared"].get(component.name)
@@ -49,7 +49,7 @@ def python_packages(python: Path) -> Bom:
 
 
 def licences(copyright_file: Path) -> list[DisjunctiveLicense]:
-    """Return the licences that a Debian copyright file names; where only a person can read it, the file itself."""
+    """Return the licences that a Debian copyright file names; if no program can read it, a pointer to the file."""
     try:
         with copyright_file.open() as file:
             paragraphs = list(Copyright(file, strict=False).all_paragraphs())
@@ -84,9 +84,9 @@ def main(root: Path, python: Path, target: Path) -> None:
     bom = python_packages(python)
     bom.components.update(debian_packages(root))
     without = [component.name for component in bom.components if not component.licenses]
-    assert not without, f"no licence is known of {without}: add it to bundled.json"
+    assert not without, f"No licence is known for {without}. Add it to image/bundled.json."
     answer = json.loads(JsonV1Dot6(bom).output_as_string())
-    # Of the day, not of the image.
+    # These say when the bill was written, not what is in the image.
     answer.pop("serialNumber", None)
     answer["metadata"].pop("timestamp", None)
     target.write_text(json.dumps(answer, indent=1) + "\n")

@@ -1,7 +1,7 @@
-/* Stands in for CUDA's driver on hosts that have none: without some libcuda.so.1, MXNet for GPUs cannot be imported.
+/* Stands in for CUDA's driver on hosts that have none: without a libcuda.so.1, MXNet for GPUs cannot be imported.
  *
- * It lies in /usr/lib, which the loader searches last: a driver that NVIDIA's runtime mounts comes first. Every function
- * answers CUDA_ERROR_NO_DEVICE. They are those that libmxnet.so links, and the two by which one asks for GPUs.
+ * It lies in /usr/lib, which the loader searches last, so a driver that NVIDIA's runtime mounts is found first. Every
+ * function returns CUDA_ERROR_NO_DEVICE. These are the functions that libmxnet.so links, and the two that count GPUs.
  */
 #define NO_DEVICE(name) int name(void) { return 100; }
 
