@@ -259,7 +259,7 @@ def test_an_immutable_tag_that_exists_is_refused(
     """It is told before anything is built, with what to do; another tag goes through."""
     version, commit = tags("cpu")
     _put_image("immutable", version, "IMMUTABLE")
-    _check_refused(push("--repository", "immutable"), 7, f"immutable:{version} exists", "raise the version")
+    _check_refused(push("--repository", "immutable"), 7, f"immutable:{version} exists", "Raise the version")
     pushed = push("cpu", "another", "--repository", "immutable")
     assert (pushed.returncode, pushed.stdout) == (0, f"{ecr.uri('immutable')}:another\n"), pushed.stderr
     assert ecr.registries[REGION].tags("immutable") == {"another", commit}
@@ -299,13 +299,13 @@ def test_a_failed_build_is_told(push: Push, small: Path) -> None:
     """A build that fails ends it, and its messages are there."""
     (small / "Dockerfile").write_text("FROM scratch\nCOPY no-such-file /\n")
     _commit(small)
-    _check_refused(push("--registry", f"127.0.0.1:{free_port()}"), 9, "no-such-file", "make image failed")
+    _check_refused(push("--registry", f"127.0.0.1:{free_port()}"), 9, "no-such-file", "make image failed.")
 
 
 def test_no_engine_is_told(push: Push, tmp_path: Path) -> None:
     """Where no Docker engine answers, that is said, and where it was looked for."""
     socket = f"unix://{tmp_path}/no.sock"
-    _check_refused(push("cpu", DOCKER_HOST=socket), 4, "no Docker engine answers", socket)
+    _check_refused(push("cpu", DOCKER_HOST=socket), 4, "No Docker engine answers", socket)
 
 
 def test_no_credentials_are_told(push: Push, ecr: Ecr) -> None:
@@ -315,7 +315,7 @@ def test_no_credentials_are_told(push: Push, ecr: Ecr) -> None:
 
 def test_a_region_that_is_not_there_is_told(push: Push) -> None:
     """AWS itself is looked for in a region that does not exist; without a network, too, it is not there."""
-    _check_refused(push("--region", "mars-north-1"), 6, "AWS in region mars-north-1", "is there such a region?")
+    _check_refused(push("--region", "mars-north-1"), 6, "AWS in region mars-north-1", "Check that the region exists")
 
 
 def test_no_region_is_told(push: Push) -> None:
@@ -329,8 +329,8 @@ def test_no_region_is_told(push: Push) -> None:
         (["tpu"], "'tpu' is neither cpu nor gpu"),
         (["cpu", "a tag"], "'a tag' cannot be a tag"),
         (["cpu", "a", "b"], "'b' is one argument too many"),
-        (["--regio", "us-east-1"], "there is no option --regio"),
-        (["--region"], "--region wants a value"),
+        (["--regio", "us-east-1"], "There is no option --regio"),
+        (["--region"], "--region wants a value."),
         (["--region", "us-east-1,virginia"], "'virginia' is not a region"),
         (["--region", "us-east-1", "--registry", "localhost:5000"], "--registry and --region exclude each other"),
     ],
