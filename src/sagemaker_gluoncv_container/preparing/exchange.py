@@ -105,7 +105,8 @@ def _row(connection: Connection, kind: type[Row], numbers: range, message: Messa
     if list(message) != names or not all(map(_is_column, message.values())):
         raise connection.misunderstood(f"It should hold {', '.join(names)}")
     row = kind(**message)
-    if row.number not in numbers:
+    # A range looks for anything but a number by going through all of it.
+    if not isinstance(row.number, int) or row.number not in numbers:
         raise connection.misunderstood(f"It is about picture {row.number}, which is not of that host")
     return row
 

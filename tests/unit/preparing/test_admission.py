@@ -48,8 +48,8 @@ def come(knock: Knock, rank: int, secret: bytes = SECRET) -> threading.Thread:
     """Start a host that introduces itself; return its thread."""
 
     def run() -> None:
-        connection = wire.Connection(knock(), "algo-1", SECONDS)
-        admission.introduce(connection, secret, rank, "settings")
+        with wire.Connection(knock(), "algo-1", SECONDS) as connection:
+            admission.introduce(connection, secret, rank, "settings")
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -165,10 +165,11 @@ def test_another_jobs_host_is_told(server: socket.socket, knock: Knock) -> None:
     errors: list[BaseException] = []
 
     def run() -> None:
-        try:
-            admission.introduce(wire.Connection(knock(), "algo-1", SECONDS), b"other", 1, "settings")
-        except ClientError as error:
-            errors.append(error)
+        with wire.Connection(knock(), "algo-1", SECONDS) as connection:
+            try:
+                admission.introduce(connection, b"other", 1, "settings")
+            except ClientError as error:
+                errors.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
