@@ -20,7 +20,8 @@ class Labelling:
     label_format: str = MULTI_HOT
 
     @property
-    def _multi_hot(self) -> bool:
+    def is_multi_hot(self) -> bool:
+        """Whether labels are a 0 or 1 for each class."""
         return self.multi_label and self.label_format == MULTI_HOT
 
     def classes_needed(self, labels: tuple[float, ...]) -> int:
@@ -28,7 +29,7 @@ class Labelling:
 
         Raises ValueError that says what is wrong if they are no labels whatever the number of classes.
         """
-        if self._multi_hot:
+        if self.is_multi_hot:
             if not labels or any(label not in (0, 1) for label in labels):
                 raise ValueError("not a vector of 0 and 1")
             return len(labels)
@@ -43,9 +44,9 @@ class Labelling:
         needed = self.classes_needed(labels)
         if needed > num_classes:
             raise ValueError(f"out of range, which is 0 to {num_classes - 1}")
-        if self._multi_hot and needed != num_classes:
+        if self.is_multi_hot and needed != num_classes:
             raise ValueError(f"not {num_classes} numbers, as many as there are classes")
-        return multi_hot(labels, num_classes) if self.multi_label and not self._multi_hot else labels
+        return multi_hot(labels, num_classes) if self.multi_label and not self.is_multi_hot else labels
 
 
 def multi_hot(classes: Iterable[float], num_classes: int) -> tuple[float, ...]:
@@ -56,7 +57,7 @@ def multi_hot(classes: Iterable[float], num_classes: int) -> tuple[float, ...]:
 
 def written(labels: tuple[float, ...]) -> str:
     """Return labels as a person would write them."""
-    return ", ".join(f"{each:g}" for each in labels) or "nothing"
+    return ", ".join(f"{each:.15g}" for each in labels) or "nothing"
 
 
 def parse(text: str) -> tuple[float, ...]:

@@ -9,10 +9,12 @@ from ..data.channel_config import TRAIN, ChannelConfig
 from ..data.labels import Labelling, written
 from ..data.samples import FileSample, RecordSample
 from ..errors import ClientError, some
-from .hyperparameters import Counted, Hyperparameters
+from .hyperparameters import RANGES, Counted, Hyperparameters
 
 logger = logging.getLogger(__name__)
 
+# As many classes are believed on the word of one label; of more, one in ten must have a picture.
+_BELIEVED_CLASSES, _LEAST_SEEN = 1000, 0.1
 _REMEDY = {
     False: "Label the classes 0, 1, 2 and so on. If pictures have several labels, set multi_label",
     True: "Give a 0 or 1 for each class, or class ids with label-format=class-id in the channel's content type",
@@ -37,6 +39,8 @@ def counted(found: Mapping[str, Found], classes: Sequence[str], hyperparameters:
     needed, faults = _classes_needed(found)
     if faults:
         raise ClientError.of(faults)
+    if not hyperparameters.num_classes and needed > len(classes) and (stray := _stray(found, needed)):
+        raise stray
     num_classes = hyperparameters.num_classes or max(needed, len(classes))
     samples = _training_samples(found, hyperparameters)
     faults += _uncounted(num_classes, samples)
@@ -105,6 +109,26 @@ def _classes_needed(found: Mapping[str, Found]) -> tuple[int, list[ClientError]]
         else:
             needed = max([needed, *(each.labelling.classes_needed(sample.labels) for sample in each.samples)])
     return needed, faults
+
+
+def _stray(found: Mapping[str, Found], needed: int) -> ClientError | None:
+    """Return a fault if so many classes cannot be meant: then a label is a slip, such as an id in its place."""
+    if needed <= _BELIEVED_CLASSES:
+        return None
+    # A vector of 0 and 1 is as long as there are classes, whichever have pictures.
+    listed = [(name, each) for name, each in found.items() if not each.labelling.is_multi_hot]
+    labels = [(max(sample.labels), sample, name) for name, each in listed for sample in each.samples if sample.labels]
+    seen = {label for _, each in listed for sample in each.samples for label in sample.labels}
+    if not labels or len(seen) >= _LEAST_SEEN * needed:
+        return None
+    label, sample, name = max(labels, key=lambda each: each[0])
+    if int(label) + 1 < needed:
+        return None
+    most = RANGES["num_classes"].high or needed
+    what = f"Channel {name} has a label that would mean {needed if needed <= most else f'more than {most}'} classes"
+    why = f"The label of {sample.name} is {written(sample.labels)}, but only {len(seen)} classes have pictures"
+    do = "Fix the label" + (f", or set num_classes to {needed} if it is right" if needed <= most else "")
+    return ClientError(what, why, do)
 
 
 def _out_of_range(found: Mapping[str, Found], num_classes: int, needed: int) -> list[ClientError]:

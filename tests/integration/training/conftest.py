@@ -62,7 +62,8 @@ def run(caplog: pytest.LogCaptureFixture) -> Callable[..., list[str]]:
         caplog.clear()
         values = {**SMALL, "seed": "3", **hyperparameters}
         # An empty text takes one of these away.
-        given = Hyperparameters.from_strings({name: value for name, value in values.items() if value})
+        earlier_model = contract.Paths(base).channel("model").is_dir()
+        given = Hyperparameters.from_strings({name: value for name, value in values.items() if value}, earlier_model)
         with caplog.at_level("INFO"):
             job.run(contract.Paths(base), given, stop or threading.Event())
         return caplog.messages

@@ -83,3 +83,46 @@ def test_counted_is_shown_as_hyperparameters() -> None:
     assert str(counted({"train": SINGLE}, (), Hyperparameters())).startswith(
         "Hyperparameters(num_classes=3, num_training_samples=3, num_layers=18, "
     )
+
+
+SOME = [(float(number % 5),) for number in range(40)]
+
+
+@pytest.mark.parametrize("label", [100_000, 3_000_000, 5_000, 2**24, 1e15, 1e300])
+@pytest.mark.parametrize("channel", ["train", "validation"])
+def test_label_that_cannot_be_meant(label: float, channel: str) -> None:
+    """One label far beyond all others would make a head that no memory holds: the record is named instead."""
+    channels = {"train": _found(SOME), "validation": _found([(1,)])}
+    channels[channel] = _found([*SOME, (label,)])
+    with pytest.raises(ClientError) as caught:
+        counted(channels, (), Hyperparameters())
+    assert caught.value.what.startswith(f"Channel {channel} has a label that would mean ")
+    assert caught.value.why == f"The label of train/40.jpg is {label:.15g}, but only 6 classes have pictures"
+    assert len(str(caught.value)) < 300
+    assert ("set num_classes to" in caught.value.do) == (label < 1_000_000)
+
+
+def test_label_of_a_multi_label_job_that_cannot_be_meant() -> None:
+    """It is the same with several class ids a picture, and not so with vectors, whose length is plain to see."""
+    labelling = Labelling(True, CLASS_ID)
+    with pytest.raises(ClientError, match="train/1.jpg is 3, 70000, but only 4 classes have pictures"):
+        counted({"train": _found([(1, 2), (3, 70_000)], labelling)}, (), Hyperparameters())
+    vector = (1, *[0] * 2000)
+    assert counted({"train": _found([vector], Labelling(True))}, (), Hyperparameters()).num_classes == 2001
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "given", "classes"),
+    [
+        ([(999,)], (), {}, 1000),
+        ([(float(number),) for number in range(0, 5000, 5)], (), {}, 4996),
+        ([(70_000,), (1,)], (), {"num_classes": 70_001}, 70_001),
+        ([(2000,), (1,)], [str(number) for number in range(2001)], {}, 2001),
+    ],
+    ids=["up to a thousand", "one in five has pictures", "given", "named"],
+)
+def test_many_classes_that_are_meant(
+    labels: list[tuple[float, ...]], names: list[str], given: dict[str, int], classes: int
+) -> None:
+    """Many classes are believed if they were given or named, or if enough of them have pictures."""
+    assert counted({"train": _found(labels)}, names, Hyperparameters(**given)).num_classes == classes  # type: ignore[arg-type]
