@@ -18,7 +18,7 @@ MODULES = {
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
     {"arrays", "errors", "formats", "junk"},
-    {"contract", "decoding", "devices", "documents", "ending", "images", "machine"},
+    {"contract", "decoding", "devices", "disk", "documents", "ending", "images", "machine"},
     {"artifact", "hosts", "pages"},
     {"model_folder"},
     {"data"},

@@ -108,11 +108,11 @@ def test_restart_of_a_finished_job_keeps_its_model(new_base: Callable[[str], Pat
 
 
 def test_checkpoint_of_another_job_is_not_gone_on_from(base: Path, run: Callable[..., list[str]]) -> None:
-    """Other hyperparameters in the same folder of checkpoints: the job starts anew and says why."""
+    """Other hyperparameters in the same folder of checkpoints: the job starts from the beginning and says why."""
     (base / "checkpoints").mkdir()
     run(base, epochs="1")
     lines = run(base, epochs="1", learning_rate="0.02")
-    assert any("Starting anew" in line and "learning_rate was 0.01, is 0.02" in line for line in lines)
+    assert any("Starting from the beginning" in line and "learning_rate was 0.01, is 0.02" in line for line in lines)
     assert not any("Going on from" in line for line in lines)
 
 
@@ -147,7 +147,7 @@ def test_long_epoch_has_checkpoints_in_between(
     from sagemaker_gluoncv_container.training.results.checkpoint import Checkpoints, Progress
 
     (base / "checkpoints").mkdir()
-    monkeypatch.setattr(loop, "_SECONDS_A_CHECKPOINT", 0)
+    monkeypatch.setattr(loop, "_SECONDS_PER_CHECKPOINT", 0)
     written: list[tuple[int, int]] = []
     write = Checkpoints.write
 
@@ -172,5 +172,5 @@ def test_full_disk_costs_the_checkpoint_and_not_the_job(
     (base / "checkpoints").mkdir()
     monkeypatch.setattr(Checkpoints, "write", full)
     lines = run(base)
-    assert any("The checkpoint was not written" in line and "No space left" in line for line in lines)
+    assert any("The checkpoint cannot be written" in line and "No space left" in line for line in lines)
     assert list((base / "model").glob("*.params"))

@@ -1,4 +1,4 @@
-"""params: MXNet's .params files, read without MXNet."""
+"""params: MXNet's .params files, read and written without MXNet."""
 
 import struct
 import subprocess
@@ -88,3 +88,25 @@ def test_needs_no_mxnet() -> None:
     """The module loads where MXNet is not to be had."""
     code = "import sys; sys.modules.update(mxnet=None); import sagemaker_gluoncv_container.inference.params"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_written_as_mxnet_writes(tmp_path: Path) -> None:
+    """What is written is byte for byte what mx.nd.save writes, for every type and shape, and for no array at all."""
+    random = np.random.default_rng(1)
+    arrays = {
+        f"arg:{kind} ü": random.normal(0, 50, shape).astype(kind) for kind in TYPES for shape in ((3, 1, 2), (7,))
+    }
+    # As a view into another array: its values lie apart in memory.
+    arrays["aux:turned"] = random.normal(0, 1, (4, 5)).astype("float32").T
+    for number, each in enumerate((arrays, {})):
+        ours, theirs = tmp_path / f"{number}.ours", tmp_path / f"{number}.theirs"
+        params.write(ours, each)
+        mx.nd.save(str(theirs), {name: mx.nd.array(array, dtype=array.dtype) for name, array in each.items()})
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_written_to_a_full_disk() -> None:
+    """A disk that is full is an OSError that says so, also if only the last bytes did not fit."""
+    for size in (1, 10**6):
+        with pytest.raises(OSError, match="No space left on device"):
+            params.write(Path("/dev/full"), {"arg:w": np.ones(size, np.float32)})

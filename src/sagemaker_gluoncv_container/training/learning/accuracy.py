@@ -4,36 +4,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...arrays import Floats
+from ...arrays import Doubles, Flags, Floats
+
+
+def finite_rows(logits: Floats) -> Flags:
+    """Return which pictures (n,) of logits (n, classes) have an answer: one without NaN or infinity."""
+    return np.asarray(np.isfinite(logits).all(1), np.bool_)
 
 
 def probabilities(logits: Floats, multi_label: bool) -> Floats:
-    """Return what the logits (n, classes) say as probabilities: a softmax, or a sigmoid for each label."""
-    if multi_label:
-        # In two halves, so that neither exponential overflows.
-        small = np.exp(-np.abs(logits))
-        return np.asarray(np.where(logits >= 0, 1 / (1 + small), small / (1 + small)), np.float32)
-    raised = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(raised / raised.sum(1, keepdims=True), np.float32)
+    """Return the probabilities, float32 (n, classes), of logits (n, classes): a softmax, or a sigmoid for each label.
 
-
-def losses(logits: Floats, labels: Floats, multi_label: bool) -> Floats:
-    """Return the cross-entropy of each picture, float32 (n,): unsmoothed and unweighted, so that jobs compare.
-
-    With several labels a picture it is the mean over the labels.
+    Those of a picture are all NaN if any of its logits is NaN or infinite.
     """
+    finite = finite_rows(logits)[:, None]
+    logits = np.where(finite, logits, 0)
+    if multi_label:
+        # One formula for each sign, so that neither exponential overflows.
+        small = np.exp(-np.abs(logits))
+        shares = np.where(logits >= 0, 1 / (1 + small), small / (1 + small))
+    else:
+        raised = np.exp(logits - logits.max(1, keepdims=True))
+        shares = raised / raised.sum(1, keepdims=True)
+    return np.asarray(np.where(finite, shares, np.nan), np.float32)
+
+
+def losses(logits: Floats, labels: Floats, multi_label: bool) -> Doubles:
+    """Return the cross-entropy of each picture, float64 (n,): unsmoothed and unweighted, so that jobs can be compared.
+
+    With several labels per picture it is the mean over the labels. A picture that the net answers with NaN or infinity
+    has an infinite loss.
+    """
+    finite = finite_rows(logits)
+    exact = np.where(finite[:, None], logits, 0).astype(np.float64)
     if multi_label:
         flat = labels.reshape(logits.shape)
-        each = np.maximum(logits, 0) - logits * flat + np.log1p(np.exp(-np.abs(logits)))
-        return np.asarray(each.mean(1), np.float32)
-    shifted = logits - logits.max(1, keepdims=True)
-    own = shifted[np.arange(len(labels)), labels.astype(int)]
-    return np.asarray(np.log(np.exp(shifted).sum(1)) - own, np.float32)
+        each = (np.maximum(exact, 0) - exact * flat + np.log1p(np.exp(-np.abs(exact)))).mean(1)
+    else:
+        shifted = exact - exact.max(1, keepdims=True)
+        own = shifted[np.arange(len(labels)), labels.astype(int)]
+        each = np.log(np.exp(shifted).sum(1)) - own
+    return np.asarray(np.where(finite, each, np.inf), np.float64)
 
 
 @dataclass
 class Accuracy:
-    """Counts right answers. With `multi_label` each label of a picture is an answer, right on its side of 1/2."""
+    """Counts right answers. With `multi_label` each label of a picture is an answer, right on its side of 1/2.
+
+    A picture that the net answers with NaN or infinity has no right answer.
+    """
 
     top_k: int | None = None
     multi_label: bool = False
@@ -42,20 +61,24 @@ class Accuracy:
     right: int = 0
     right_in_top_k: int = 0
     loss: float = 0.0
+    not_finite: int = 0
 
-    def update(self, logits: Floats, labels: Floats, losses: Floats) -> None:
+    def update(self, logits: Floats, labels: Floats, losses: Floats | Doubles) -> None:
         """Add a batch: logits (n, classes), labels (n,) or (n, classes), losses (n,)."""
         self.pictures += len(labels)
         self.loss += float(losses.sum(dtype=np.float64))
+        finite = finite_rows(logits)
+        self.not_finite += int((~finite).sum())
+        logits, labels = logits[finite], labels.reshape(len(finite), -1)[finite]
         if self.multi_label:
-            self.answers += logits.size
-            self.right += int(((logits > 0) == labels.reshape(logits.shape)).sum())
+            self.answers += len(finite) * logits.shape[1]
+            self.right += int(((logits > 0) == labels).sum())
             return
-        self.answers += len(labels)
-        self.right += int((logits.argmax(1) == labels).sum())
+        self.answers += len(finite)
+        self.right += int((logits.argmax(1) == labels[:, 0]).sum())
         if self.top_k:
             best = np.argpartition(-logits, self.top_k - 1, axis=1)[:, : self.top_k]
-            self.right_in_top_k += int((best == labels[:, None]).any(1).sum())
+            self.right_in_top_k += int((best == labels).any(1).sum())
 
     def values(self) -> dict[str, float]:
         """Return the metrics by the built-in's names."""
@@ -66,5 +89,5 @@ class Accuracy:
 
     @property
     def mean_loss(self) -> float:
-        """The loss of a picture, on average."""
+        """The mean loss of a picture."""
         return self.loss / max(1, self.pictures)

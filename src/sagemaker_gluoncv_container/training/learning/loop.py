@@ -1,38 +1,37 @@
-"""The training loop: epochs, figures, and the log lines that users of the built-in algorithm parse."""
+"""The training loop: epochs of training and validation, checkpoints, and how a job ends."""
 
 import logging
-import sys
+import math
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
+from ... import disk
 from ...data.batches import Batch, Batches
 from ...ending import Ended, Ends, check, never
-from ...errors import ClientError
+from ...errors import ClientError, some
 from ..hyperparameters import Counted
 from ..model.network import parameters
 from ..model.optimization import Optimization
 from ..results.checkpoint import Checkpoints, Progress
-from ..results.kept import OBJECTIVE, KeptModels, ValidationAnswers
+from ..results.kept import KeptModels, ValidationAnswers, not_finite
+from . import log
 from .accuracy import Accuracy, losses, probabilities
 from .events import EventLog
 from .gradients import GradientWatch
-from .schedule import learning_rate, stops_early
+from .schedule import OBJECTIVE, learning_rate, objectives, stops_early
 from .targets import Targets
 
 logger = logging.getLogger(__name__)
 
-# The built-in algorithm reports every 20 batches.
-_BATCHES_A_LINE = 20
 # What an interruption without notice costs at most.
-_SECONDS_A_CHECKPOINT = 300
+_SECONDS_PER_CHECKPOINT = 300
+_SLOWER = "Lower learning_rate, or set warmup_epochs"
 
 
 class Diverged(Exception):  # noqa: N818
-    """The loss is no number any more."""
+    """The loss is not finite any more."""
 
 
 @dataclass
@@ -53,10 +52,12 @@ class Loop:
     _saved: float = field(default_factory=time.monotonic)
 
     def fit(self) -> None:
-        """Train from where the progress is to the last epoch, or until it is time to end; the best epoch is kept.
+        """Train from where the progress is to the last epoch, or until it is time to end. The best epoch is kept.
 
-        Raises ClientError if the net learns nothing but NaN, or if too many pictures are bad.
+        Raises ClientError if the net diverges before any epoch can be kept, if too many pictures are bad, or if the
+        model does not fit on the disk.
         """
+        self._check_room()
         try:
             while self.progress.epoch < self.hyperparameters.epochs and not self._stops_early():
                 self.train_epoch()
@@ -68,17 +69,33 @@ class Loop:
                 logger.warning("No epoch was finished: the model kept is as it is now, and was never validated")
                 self.kept.take_unvalidated(parameters(self.optimization.net))
         except Diverged as error:
-            do = "Lower learning_rate, or set warmup_epochs"
-            if not self.progress.history:
-                raise ClientError("The loss is not finite", str(error), do) from error
-            logger.error("The loss is not finite: %s. Ending with the best epoch so far. %s", error, do)
-        best = self.kept.best(self.progress.history)
+            if self.kept.best(self.progress.history) is None:
+                raise ClientError("The loss is not finite", f"This happened in {error}", _SLOWER) from error
+            logger.error("The loss is not finite since %s. Ending with the best epoch so far. %s", error, _SLOWER)
+        self._conclude()
+
+    def _check_room(self) -> None:
+        """Raise ClientError if the model will not fit on the disk, and warn if checkpoints will not."""
+        weights = sum(array.nbytes for array in parameters(self.optimization.net).values())
+        self.kept.check_room(weights, self.hyperparameters.epochs)
+        if self.checkpoints:
+            self.checkpoints.check_room(weights)
+
+    def _conclude(self) -> None:
+        """Say which epoch was kept. Raises ClientError if none could be."""
+        history = self.progress.history
+        best = self.kept.best(history)
         if best is not None:
-            accuracy = self.progress.history[best][OBJECTIVE]
-            logger.info("Kept the model of epoch %d, Validation-accuracy=%f", best, accuracy)
+            logger.info("Kept the model of epoch %d. Its validation accuracy is %f", best, history[best][OBJECTIVE])
+        elif history:
+            raise ClientError(
+                "No epoch gave a model that can be kept",
+                f"After each of {len(history)} epochs NaN or infinity was in the net's answers or weights",
+                _SLOWER,
+            )
 
     def _stops_early(self) -> bool:
-        stops = stops_early(self.hyperparameters, [figures[OBJECTIVE] for figures in self.progress.history])
+        stops = stops_early(self.hyperparameters, objectives(self.progress.history))
         if stops:
             logger.info("Early stopping: no improvement in %d epochs", self.hyperparameters.early_stopping_patience)
         return stops
@@ -87,86 +104,91 @@ class Loop:
         """Train to the end of the running epoch. Raises Ended, Diverged."""
         progress, epoch = self.progress, self.progress.epoch
         accuracy = Accuracy(**(progress.running or {"top_k": self.hyperparameters.top_k, "multi_label": self._many}))
-        began = since = time.monotonic()
-        seen = accuracy.pictures
-        for batch in self._watched("train", self.train, progress.batch):
-            rate = self.learn(batch, accuracy)
+        began = time.monotonic()
+        speed = log.SpeedLines(epoch, accuracy.pictures)
+        for batch in log.watched(epoch, "Training", self.train, progress.batch):
+            check(self.ends)
+            self.learn(batch, accuracy)
             progress.batch, progress.running = batch.number + 1, asdict(accuracy)
-            if batch.number % _BATCHES_A_LINE == 0:
-                self._observe(batch, rate, accuracy)
+            if batch.number % log.BATCHES_PER_LINE == 0:
+                self._observe(batch, accuracy)
                 if batch.number:
-                    speed = (accuracy.pictures - seen) / (time.monotonic() - since)
-                    metrics = "\t".join(f"{name}={value:f}" for name, value in accuracy.values().items())
-                    logger.info(
-                        "Epoch[%d] Batch [%d]\tSpeed: %.2f samples/sec\t%s", epoch, batch.number, speed, metrics
-                    )
-                    since, seen = time.monotonic(), accuracy.pictures
-            if time.monotonic() - self._saved > _SECONDS_A_CHECKPOINT:
+                    speed.write(batch.number, accuracy)
+            if time.monotonic() - self._saved > _SECONDS_PER_CHECKPOINT:
                 self.save_checkpoint()
-        _report(epoch, "Train", accuracy.values())
+        log.metrics(epoch, "Train", accuracy.values())
         logger.info("Epoch[%d] Time cost=%.3f", epoch, time.monotonic() - began)
 
     @property
     def _many(self) -> bool:
         return self.hyperparameters.multi_label
 
-    def learn(self, batch: Batch, accuracy: Accuracy) -> float:
-        """Take one step, count what the net said before it, and return its learning rate. Raises Diverged."""
+    def learn(self, batch: Batch, accuracy: Accuracy) -> None:
+        """Take one step, and count what the net answered before it. Raises Diverged."""
         epoch = self.progress.epoch
         rate = learning_rate(self.hyperparameters, epoch, batch.number, len(self.train))
         targets = self.targets.of(batch.labels)
         pixels, targets = self.targets.mixed(batch.pixels, targets, epoch, batch.number)
         logits, lost = self.optimization.learn(pixels, targets, rate)
         if not np.isfinite(lost).all():
-            raise Diverged(f"epoch {epoch}, batch {batch.number}, learning rate {rate:g}")
+            raise Diverged(f"epoch {epoch}, batch {batch.number}, at learning rate {rate:g}")
         accuracy.update(logits, batch.labels, lost)
-        return rate
+        self.progress.learning_rate = rate
 
     def validate(self) -> None:
-        """End the epoch: figures over every validation picture, each counted once; keep and log it. Raises Ended."""
+        """End the epoch: measure it on every validation picture, each counted once; keep and log it. Raises Ended."""
         progress, epoch = self.progress, self.progress.epoch
-        accuracy, answers = Accuracy(self.hyperparameters.top_k, self._many), []
-        for batch in self._watched("validation", self.validation, 0):
-            logits = self.optimization.answer(batch.pixels)
-            accuracy.update(logits, batch.labels, losses(logits, batch.labels, self._many))
-            answers.append((probabilities(logits, self._many), batch.labels, batch.names))
-        if not answers:
-            raise ClientError("No validation picture could be read", do="See the log for the reason of each")
-        _report(epoch, "Validation", accuracy.values())
+        accuracy, answers = self._answers()
+        log.metrics(epoch, "Validation", accuracy.values())
+        weights = parameters(self.optimization.net)
+        if broken := not_finite(weights):
+            # MXNet's layers may hide it, and another engine's answers would be NaN.
+            accuracy.loss = math.inf
+            text = "Epoch[%d] NaN or infinity is in %s: this epoch is not kept. %s"
+            logger.warning(text, epoch, some(broken), _SLOWER)
+        elif accuracy.not_finite:
+            text = "Epoch[%d] The net answers %d of %d validation pictures with NaN or infinity: it is not kept. %s"
+            logger.warning(text, epoch, accuracy.not_finite, accuracy.pictures, _SLOWER)
         progress.history.append(self._figures(Accuracy(**progress.running), accuracy))
-        shares, labels, names = zip(*answers, strict=True)
-        joined = ValidationAnswers(
-            np.concatenate(shares), np.concatenate(labels), [name for part in names for name in part]
-        )
-        self.kept.take(progress.history, parameters(self.optimization.net), joined)
+        log.figures(progress.history[-1])
+        self.kept.take(progress.history, weights, answers)
         progress.epoch, progress.batch, progress.running = epoch + 1, 0, {}
         self._note_epoch()
         self.save_checkpoint()
 
+    def _answers(self) -> tuple[Accuracy, ValidationAnswers]:
+        """Return what the net answers to the validation pictures, and how much of it is right. Raises Ended."""
+        accuracy = Accuracy(self.hyperparameters.top_k, self._many)
+        shares, labels, names = [], [], list[str]()
+        for batch in log.watched(self.progress.epoch, "Validation", self.validation):
+            check(self.ends)
+            logits = self.optimization.answer(batch.pixels)
+            accuracy.update(logits, batch.labels, losses(logits, batch.labels, self._many))
+            shares.append(probabilities(logits, self._many))
+            labels.append(batch.labels)
+            names += batch.names
+        if not names:
+            raise ClientError("No validation picture could be read", do="See the log for the reason of each")
+        return accuracy, ValidationAnswers(np.concatenate(shares), np.concatenate(labels), names)
+
     def _figures(self, train: Accuracy, validation: Accuracy) -> dict[str, float]:
-        """Return the figures of an epoch, and log them in one line for metric definitions to read."""
+        """Return the figures of an epoch by their names in the log."""
         figures: dict[str, float] = {"epoch": self.progress.epoch}
         for split, accuracy in (("train", train), ("validation", validation)):
             figures |= {f"{split}:{name}": value for name, value in accuracy.values().items()}
             figures[f"{split}:loss"] = accuracy.mean_loss
-        figures["learning_rate"] = self.optimization.learning_rate
-        logger.info(
-            "%s",
-            " ".join(
-                f"{name}={value:.6g}" if name in ("epoch", "learning_rate") else f"{name}={value:f}"
-                for name, value in figures.items()
-            ),
-        )
+        # Of the last step. After a restart the optimizer itself knows only where its schedule begins.
+        figures["learning_rate"] = self.progress.learning_rate
         return figures
 
-    def _observe(self, batch: Batch, rate: float, accuracy: Accuracy) -> None:
-        """Look at the gradients now and then: a sign that a job goes wrong long before its accuracy says so."""
+    def _observe(self, batch: Batch, accuracy: Accuracy) -> None:
+        """Look at the gradients now and then: they show that a job goes wrong long before its accuracy does."""
         for fault in self._watch.faults(self.optimization.gradient_norms(len(batch.labels))):
             logger.warning("Epoch[%d] Batch [%d] %s", self.progress.epoch, batch.number, fault)
         if self.events:
             step = self.progress.epoch * len(self.train) + batch.number
             self.events.scalar("train/loss", accuracy.mean_loss, step)
-            self.events.scalar("learning_rate", rate, step)
+            self.events.scalar("learning_rate", self.progress.learning_rate, step)
 
     def _note_epoch(self) -> None:
         if self.events:
@@ -176,7 +198,7 @@ class Loop:
                 self.events.histogram(tag, values, self.progress.epoch)
 
     def save_checkpoint(self) -> None:
-        """Write a checkpoint, if the job has a place for them; where that fails the job goes on without."""
+        """Write a checkpoint, if the job has a place for them. If that fails, the job continues without it."""
         self._saved = time.monotonic()
         if not self.checkpoints:
             return
@@ -186,24 +208,5 @@ class Loop:
             self.kept.secure()
             self.checkpoints.write(self.progress, self.optimization.state())
         except OSError as error:
-            logger.error("The checkpoint was not written, the job goes on without it: %s", error)
-
-    def _watched(self, what: str, batches: Batches, first: int) -> Iterator[Batch]:
-        epoch = self.progress.epoch
-        bar: Iterable[Batch] = tqdm(
-            batches.epoch(epoch, first),
-            desc=f"epoch {epoch} {what}",
-            initial=first,
-            total=len(batches) or None,
-            unit="batch",
-            leave=False,
-            disable=not sys.stderr.isatty(),
-        )
-        for batch in bar:
-            check(self.ends)
-            yield batch
-
-
-def _report(epoch: int, split: str, metrics: dict[str, float]) -> None:
-    for name, value in metrics.items():
-        logger.info("Epoch[%d] %s-%s=%f", epoch, split, name, value)
+            reason = disk.failure("The checkpoint", self.checkpoints.folder, error)
+            logger.error("%s The job continues without it.", reason)

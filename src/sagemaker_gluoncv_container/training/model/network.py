@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mxnet as mx
+import numpy as np
 from gluoncv.model_zoo import get_cifar_resnet, get_model
 from gluoncv.model_zoo.resnetv1b import BottleneckV1b, ResNetV1b
 from mxnet.gluon import HybridBlock, nn
 
 from ...arrays import Arrays
 from ...errors import ClientError
+from ...inference import params
 from ...inference.symbol import LOSSES, SIGMOID, SOFTMAX
 from ..hyperparameters import SMALL_LAYERS, Counted
 from . import base_weights
@@ -151,7 +153,7 @@ def to_symbol(net: HybridBlock, multi_label: bool) -> mx.sym.Symbol:
 
 
 def save_weights(symbol: mx.sym.Symbol, arrays: Arrays, path: Path) -> None:
-    """Write weights as the symbol's `arg:` and `aux:` in MXNet's format."""
+    """Write weights as the symbol's `arg:` and `aux:` in MXNet's format, float32. Raises OSError."""
     arguments = set(symbol.list_arguments())
-    named = {f"{'arg' if name in arguments else 'aux'}:{name}": mx.nd.array(each) for name, each in arrays.items()}
-    mx.nd.save(str(path), named)
+    kinds = {name: "arg" if name in arguments else "aux" for name in arrays}
+    params.write(path, {f"{kinds[name]}:{name}": each.astype(np.float32) for name, each in arrays.items()})

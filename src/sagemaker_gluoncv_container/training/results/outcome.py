@@ -1,10 +1,11 @@
-"""What is told of a job when it ends: from the loop's figures to the report."""
+"""The end of a job: from the loop's figures to the report."""
 
 import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from ... import disk
 from ...data.batches import SkippedPictures
 from ...data.samples import Channel, Stored
 from .. import report
@@ -27,7 +28,7 @@ def write_report(
 ) -> None:
     """Write report.html and metrics.json about the kept model; nothing if no epoch was validated.
 
-    A disk that is full costs the report, not the job.
+    A full disk costs the report, not the job.
     """
     answers, best = kept.answers, kept.best(progress.history)
     if answers is None or best is None:
@@ -49,11 +50,11 @@ def write_report(
     try:
         report.write(directory, record)
     except OSError as error:
-        logger.error("The report was not written: %s", error)
+        logger.error("%s The job ends without it.", disk.failure("The report", directory, error))
 
 
 def _pictures(validation: Channel, names: list[str]) -> Callable[[int], bytes] | None:
-    """Return what gives the encoded picture of an answer, None where the pictures have passed by."""
+    """Return a function from an answer's place to its encoded picture; None for a pipe, which is gone by now."""
     if not isinstance(validation, Stored):
         return None
     by_name = {sample.name: sample for sample in validation.samples}
@@ -61,7 +62,7 @@ def _pictures(validation: Channel, names: list[str]) -> Callable[[int], bytes] |
 
 
 def _counts(channels: Channels, hyperparameters: Counted) -> dict[str, list[int]]:
-    """Return the pictures of each class, for the channels that can be counted."""
+    """Return how many pictures each class has, for the channels that can be counted."""
     listed = {
         name: channel
         for name, channel in (("train", channels.train), ("validation", channels.validation))

@@ -1,6 +1,8 @@
 """events: event files, read back by a reader written from the formats' documents."""
 
 import math
+import re
+import socket
 import struct
 import subprocess
 import sys
@@ -166,3 +168,39 @@ def test_a_job_that_is_not_watched_does_not_pay() -> None:
     script = "import sys, sagemaker_gluoncv_container.training.learning.events; print('tensorboardX' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize("values", [1, 300])
+def test_a_full_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    """It costs the file and one line that names the folder and the free bytes; the job neither waits nor fails."""
+    monkeypatch.setattr("time.time", lambda: 1234.0)
+    (tmp_path / f"events.out.tfevents.0000001234.{socket.gethostname()}").symlink_to("/dev/full")
+    with EventLog(tmp_path) as log:
+        for step in range(values):
+            log.histogram("weights", np.arange(3), step)
+            log.scalar("loss", 1.0, step)
+    [line] = caplog.messages
+    assert re.match(rf"The event file cannot be written to {tmp_path}\. No space left on device\. [\d,]+ bytes", line)
+    assert line.endswith("The job continues without it.")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What is in the way is named, and everything else goes on."""
+    (tmp_path / "output").touch()
+    with EventLog(tmp_path / "output" / "tensorboard") as log:
+        log.scalar("loss", 1.0, 1)
+    assert f"The event file cannot be written to {tmp_path / 'output' / 'tensorboard'}. Not a directory" in caplog.text
+
+
+def test_what_is_noted_is_on_disk_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is killed loses ten seconds of events at most."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    log = EventLog(tmp_path)
+    log.scalar("loss", 1.0, 1)
+    now[0] = 11.0
+    log.scalar("loss", 1.0, 2)
+    assert len(events(tmp_path)) == 2
+    log.close()

@@ -1,10 +1,11 @@
-"""schedule: learning rates, early stopping and time limits by hand-made figures."""
+"""schedule: learning rates, the best epoch and early stopping by hand-made figures."""
+
+import math
 
 import pytest
 
-from sagemaker_gluoncv_container.ending import TimeLimit
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
-from sagemaker_gluoncv_container.training.learning.schedule import best_epoch, learning_rate, stops_early
+from sagemaker_gluoncv_container.training.learning.schedule import best_epoch, learning_rate, objectives, stops_early
 
 
 def hyperparameters(**given: str) -> Hyperparameters:
@@ -94,14 +95,38 @@ def test_early_stopping(given: dict[str, str], accuracies: list[float], stops: b
     assert stops_early(hyperparameters(**given), accuracies) is stops
 
 
-def test_time_limit_ends_before_the_batch_that_would_go_past_it() -> None:
-    """With 5 s of start, batches of 3 s and a limit of 15 s, the fourth is not begun; the start is no batch."""
-    clock = iter([0.0, 5.0, 8.0, 11.0, 14.0])
-    limit = TimeLimit(15, lambda: next(clock))
-    assert [limit.is_over() for _ in range(4)] == [False, False, False, True]
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [([0.5, 0.4], [0.25, 0.75]), ([math.nan, 0.4], [None, 0.75]), ([0.5, math.inf], [0.25, None])],
+)
+def test_objectives(losses: list[float], expected: list[float | None]) -> None:
+    """An epoch whose loss is not finite has no validation accuracy that counts."""
+    history = [
+        {"validation:accuracy": accuracy, "validation:loss": loss}
+        for accuracy, loss in zip((0.25, 0.75), losses, strict=True)
+    ]
+    assert [None if math.isnan(each) else each for each in objectives(history)] == expected
 
 
-def test_no_time_limit() -> None:
-    """None is no limit."""
-    clock = iter([0.0, 1e9])
-    assert not TimeLimit(None, lambda: next(clock)).is_over()
+def test_best_epoch_is_never_one_that_is_nan() -> None:
+    """NaN is passed over wherever it stands; with nothing else there is no best epoch."""
+    assert best_epoch([math.nan, 0.2, 0.1]) == 1
+    assert best_epoch([0.2, math.nan, 0.3]) == 2
+    assert best_epoch([0.2, math.nan]) == 0
+    assert best_epoch([math.nan, math.nan]) is None
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stops"),
+    [
+        ([0.5, math.nan], False),
+        ([0.5, math.nan, math.nan], True),
+        ([math.nan, math.nan], True),
+        ([math.nan, 0.5, math.nan], False),
+        ([0.5, math.nan, 0.6, math.nan], False),
+    ],
+)
+def test_nan_is_no_improvement(accuracies: list[float], stops: bool) -> None:
+    """Early stopping waits through such an epoch as through one without a gain, and compares with the best before."""
+    given = {"early_stopping": "True", "early_stopping_min_epochs": "1", "early_stopping_patience": "2"}
+    assert stops_early(hyperparameters(**given), accuracies) is stops

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sagemaker_gluoncv_container import disk
 from sagemaker_gluoncv_container.arrays import Arrays
+from sagemaker_gluoncv_container.errors import AlgorithmError
 from sagemaker_gluoncv_container.training.results.checkpoint import KEPT, Checkpoints, Damaged, Progress
 
 JOB = {"learning_rate": 0.1, "epochs": 3}
@@ -142,7 +144,7 @@ def test_files_of_the_sync_agent_are_no_checkpoints(tmp_path: Path) -> None:
     assert all(marker.exists() for marker in markers)
 
 
-def test_another_job_starts_anew_and_the_log_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_job_starts_from_the_beginning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Other hyperparameters: nothing is found, the difference is named, the other job's files stay."""
     written(tmp_path, 2)
     before = sorted(tmp_path.iterdir())
@@ -183,3 +185,48 @@ def test_sigkill_at_30_random_moments_leaves_a_whole_one(tmp_path: Path) -> None
     assert last > (0, 0)
     # Else the moments were not those that this is about.
     assert in_writing > 0
+
+
+def test_a_checkpoint_that_cannot_be_read_any_more(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another job's checkpoint that is damaged is said to be of no use, and stays."""
+    written(tmp_path, 1)
+    [path] = tmp_path.iterdir()
+    path.write_bytes(b"cut")
+    assert Checkpoints(tmp_path, {**JOB, "epochs": 9}).newest() is None
+    assert f"the checkpoint {path.name} cannot be used: {path.name} is cut or damaged" in caplog.text
+    assert path.exists()
+
+
+def test_a_full_disk_leaves_nothing_half_done(tmp_path: Path) -> None:
+    """What cannot be finished is removed, and the checkpoint before it is there; the next one may fit again."""
+    checkpoints = written(tmp_path, 1)
+    [first] = tmp_path.iterdir()
+    unfinished = first.with_name(first.name.replace("00000000", "00000005") + ".sagemaker-ignore")
+    unfinished.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        checkpoints.write(Progress(epoch=2, batch=5), arrays(5))
+    assert list(tmp_path.iterdir()) == [first]
+    checkpoints.write(Progress(epoch=2, batch=5), arrays(5))
+    found = Checkpoints(tmp_path, JOB).newest()
+    assert found is not None
+    assert found[0].batch == 5
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """Something in its place is an error with the folder's name before anything is computed."""
+    (tmp_path / "checkpoints").touch()
+    with pytest.raises(AlgorithmError, match=r"A checkpoint cannot be written to .*/checkpoints\. File exists"):
+        Checkpoints(tmp_path / "checkpoints", JOB)
+
+
+@pytest.mark.parametrize(("free", "fits"), [(11_000, True), (10_999, False)])
+def test_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free: int, fits: bool
+) -> None:
+    """Checkpoints that will not fit cost a warning before training: three of them and two kept epochs."""
+    monkeypatch.setattr(disk, "free_bytes", lambda _: free)
+    Checkpoints(tmp_path, JOB).check_room(1000)
+    assert (caplog.messages == []) == fits
+    if not fits:
+        assert f"A checkpoint does not fit into {tmp_path}. 10,999 bytes" in caplog.text
+        assert "an interrupted job starts from the beginning" in caplog.text
