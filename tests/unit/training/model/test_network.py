@@ -51,6 +51,27 @@ def test_net_gives_logits(layers: int) -> None:
     assert net(mx.nd.zeros((1, 3, 64, 40))).shape == (1, 5)
 
 
+def test_a_net_of_200_layers() -> None:
+    """The built-in's largest net: 3, 24, 36 and 3 units of three convolutions, a stem and a head, as in the others."""
+    net = network.build(dataclasses.replace(SCRATCH, num_layers=200), Path("nowhere"), [mx.cpu()])
+    shapes = {name: each.shape for name, each in net.collect_params().items() if name.endswith("_weight")}
+    units = [sum(name.startswith(f"resnetv1b_layers{stage}_conv") for name in shapes) // 3 for stage in range(1, 5)]
+    assert units == [3, 24, 36, 3]
+    assert len([name for name in shapes if "down" not in name]) == 200
+    smaller = network.build(dataclasses.replace(SCRATCH, num_layers=152), Path("nowhere"), [mx.cpu()])
+    for name, each in smaller.collect_params().items():
+        if name.endswith("_weight"):
+            assert shapes[name] == each.shape, name
+    assert np.isfinite(net(pixels(1)).asnumpy()).all()
+
+
+def test_there_are_no_base_weights_of_200_layers(tmp_path: Path) -> None:
+    """The message says so, and both ways out."""
+    (tmp_path / "resnet200_v1b.params").touch()
+    with pytest.raises(ClientError, match=r"there are no base weights of 200 layers\. .* num_layers to 152\."):
+        network.build(dataclasses.replace(PRETRAINED, num_layers=200), tmp_path, [mx.cpu()])
+
+
 def test_normalization_is_not_trained() -> None:
     """All parameters but the mean and deviation of the pixels learn, the base's too."""
     net = network.build(SCRATCH, Path("nowhere"), [mx.cpu()])
