@@ -12,6 +12,7 @@ from .. import images
 from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
+from . import finite
 from .symbol import Graph
 
 Arrays = Mapping[str, mx.nd.NDArray]
@@ -23,10 +24,11 @@ class MXNetEngine:
     name, precision = "MXNet", "float32"
 
     def __init__(self, artifact: Artifact, gpu: int | None = None) -> None:
-        """Load the net. `gpu` is the number of the GPU to compute on, None for the CPU."""
+        """Load the net. `gpu` is the number of the GPU to compute on, None for the CPU. Raises ContainerError."""
         self._context = mx.cpu() if gpu is None else mx.gpu(gpu)
         self._preprocessing = artifact.description.preprocessing
         arrays = mx.nd.load(str(artifact.params))
+        finite.check_parameters(((name, array.asnumpy()) for name, array in arrays.items()), artifact.params)
         arguments = {name[4:]: array for name, array in arrays.items() if name.startswith("arg:")}
         auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
         self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary, self._context)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Pixels
 from ..artifact import FLOAT32, INT8, Artifact
-from . import params
+from . import finite, params
 from .answers import Measured
 from .openvino_net import Net
 from .translation import translate
@@ -38,7 +38,9 @@ class OpenVINOEngine:
     def _model(self) -> ov.Model:
         quantization, preprocessing = self._artifact.quantization, self._artifact.description.preprocessing
         ranges = quantization.ranges if self.precision == INT8 and quantization else None
-        return translate(self._artifact.symbol.read_text(), params.read(self._artifact.params), preprocessing, ranges)
+        arrays = params.read(self._artifact.params)
+        finite.check_parameters(arrays.items(), self._artifact.params)
+        return translate(self._artifact.symbol.read_text(), arrays, preprocessing, ranges)
 
     def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""

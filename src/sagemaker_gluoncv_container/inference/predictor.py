@@ -10,7 +10,7 @@ from .. import decoding, images
 from ..arrays import Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
-from . import engine
+from . import engine, finite
 from .answers import Predictions
 
 
@@ -36,17 +36,20 @@ class Predictor:
         self.engine, self.why = engine.load(artifact, precision, threads, gpu, None if measure else lone_threads)
         # The first pass allocates and chooses kernels: a warm-up picture pays for it, not the first client.
         for alone in (False, True):
-            self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8), alone)
+            finite.check_warm_up(self.engine.compute(np.zeros((1, pre.height, pre.width, 3), np.uint8), alone))
         self.measured = self.engine.measure(lone_threads) if measure and lone_threads else None
 
     def predict(self, pictures: Sequence[bytes], alone: bool = False) -> Predictions:
-        """Compute encoded pictures of any size; one that cannot be read fails alone. `alone` if the cores are idle."""
+        """Compute encoded pictures of any size; one that fails does so alone.
+
+        `alone` if the cores are idle.
+        """
         started = time.perf_counter()
         pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(self._pixels, pictures))
         decoded = time.perf_counter()
         good = [each for each in pixels if not isinstance(each, ContainerError)]
-        probabilities = iter(self.engine.compute(np.stack(good), alone)) if good else iter(())
-        results = [each if isinstance(each, ContainerError) else next(probabilities) for each in pixels]
+        computed = iter(finite.results(self.engine.compute(np.stack(good), alone)) if good else ())
+        results = [each if isinstance(each, ContainerError) else next(computed) for each in pixels]
         return Predictions(results, decoded - started, time.perf_counter() - decoded)
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from .. import metrics
 from ..settings import ServingSettings
 from ..workers.models import Models
 from ..workers.registry import Model
+from . import registration
 from .invocation import ATTRIBUTES, INFERENCE_ID, Invocations
 
 logger = logging.getLogger(__name__)
@@ -89,9 +90,7 @@ def _add_model_routes(app: Flask, models: Models) -> None:
     @app.post("/models")
     def load() -> Response:
         """Load a model."""
-        body = request.get_json(force=True, silent=True)
-        body = body if isinstance(body, dict) else {}
-        models.load(str(body.get("model_name") or ""), str(body.get("url") or ""))
+        models.load(*registration.parse(request.get_data(cache=False)))
         return jsonify(status="loaded")
 
     @app.get("/models")

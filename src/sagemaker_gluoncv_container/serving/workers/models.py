@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 from ... import machine, model_folder
-from ...errors import BadRequest, ModelLoaded, ModelNotFound, NoMemory
+from ...errors import ContainerError, ModelLoaded, ModelNotFound, NoMemory
 from ..settings import ServingSettings
 from .dispatcher import Dispatcher
 from .registry import Model
@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 # What a loaded net takes for each byte of its parameters: them, their fused copy, and what it computes with. Measured
 # on ResNet-18 to -50; docs/serving.md.
 _MEMORY_FACTOR = 3
+# More than any list of models has entries.
+_TOKEN_DIGITS = 9
 
 
 class Models:
@@ -32,8 +34,11 @@ class Models:
         self._registry = self.dispatcher.registry
 
     def _found(self, name: str, directory: Path) -> Model:
-        found = model_folder.load(directory, self._settings.preprocessing)
-        return Model(name, str(directory), found, found.params.stat().st_size)
+        try:
+            found = model_folder.load(directory, self._settings.preprocessing)
+            return Model(name, str(directory), found, found.params.stat().st_size)
+        except OSError as error:
+            raise ContainerError(f"The model in {directory} cannot be read", error.strerror or str(error)) from error
 
     def get(self, name: str, use: bool = False) -> Model:
         """Return a loaded model, if `use` as the most recently used one. Raises ModelNotFound."""
@@ -45,10 +50,6 @@ class Models:
         Raises ModelLoaded, NoMemory, WorkerLost, or ContainerError if there is no model that can be loaded. Then no
         worker holds it.
         """
-        if not name or not url:
-            raise BadRequest(
-                "The request lacks model_name or url", do='Send {"model_name": "<name>", "url": "<directory>"}'
-            )
         with self._lock:
             if self._is_loaded(name):
                 raise ModelLoaded(f"Model {name!r} is loaded already", do="Unload it first with DELETE /models/<name>")
@@ -82,7 +83,8 @@ class Models:
 
     def page(self, token: str, limit: int) -> tuple[list[Model], str | None]:
         """Return up to `limit` models from the place that the token of an earlier page names, and the next token."""
-        start = int(token) if token.isdecimal() else 0
+        # A token that was not ours names the first page.
+        start = int(token) if token.isdecimal() and len(token) <= _TOKEN_DIGITS else 0
         models = sorted(self._registry.ready(), key=lambda model: model.name)
         end = start + limit
         return models[start:end], str(end) if end < len(models) else None

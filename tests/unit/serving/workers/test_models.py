@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagemaker_gluoncv_container import machine
-from sagemaker_gluoncv_container.errors import BadRequest, ClientError, ModelLoaded, ModelNotFound, NoMemory
+from sagemaker_gluoncv_container.errors import ClientError, ContainerError, ModelLoaded, ModelNotFound, NoMemory
 from sagemaker_gluoncv_container.serving.settings import ServingSettings
 from sagemaker_gluoncv_container.serving.workers.models import Models
 
@@ -104,5 +104,19 @@ def test_a_directory_without_a_model(memory: Memory, tmp_path: Path) -> None:
     """What is no model is refused before anything is unloaded for it."""
     with pytest.raises(ClientError, match="Found: nothing"):
         memory.loaded.load("a", str(tmp_path))
-    with pytest.raises(BadRequest):
-        memory.loaded.load("a", "")
+
+
+def test_a_directory_that_cannot_be_read(memory: Memory, tmp_path: Path) -> None:
+    """What the system refuses to open is an error that gives its reason, and nothing is loaded."""
+    with pytest.raises(ContainerError, match="cannot be read.*name too long"):
+        memory.loaded.load("a", str(tmp_path / ("x" * 300)))
+    assert names(memory.loaded) == []
+
+
+@pytest.mark.parametrize("token", ["9" * 5000, "\u0661", "-1", "1.5", "\ud800", "999999999"])
+def test_strange_tokens(memory: Memory, directory: str, token: str) -> None:
+    """No token makes anything but a page."""
+    memory.loaded.load("a", directory)
+    page, following = memory.loaded.page(token, 5)
+    assert len(page) <= 1
+    assert following is None
