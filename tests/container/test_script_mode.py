@@ -122,13 +122,15 @@ def test_a_reason_that_the_script_wrote_is_kept(estimator: Callable[..., Any], t
 def start(tmp_path: Path) -> Callable[..., AbstractContextManager[Container]]:
     """Return a function that starts a job with a program of this name and text, and patient.py beside it."""
 
-    def run(program: str, text: str) -> AbstractContextManager[Container]:
+    def run(program: str, text: str, *flags: str, requirements: str = "") -> AbstractContextManager[Container]:
         code = tmp_path / "code"
         code.mkdir()
         (code / "patient.py").write_text(PATIENT)
         (code / program).write_text(text)
+        if requirements:
+            (code / "requirements.txt").write_text(requirements)
         mounts = write_tree(tmp_path / "ml", {"sagemaker_program": json.dumps(program)}, {})
-        return started("train", *mounts, "--volume", f"{code}:/opt/ml/code", *USER)
+        return started("train", *mounts, "--volume", f"{code}:/opt/ml/code", *USER, *flags)
 
     return run
 
@@ -165,3 +167,25 @@ def test_a_script_that_does_not_heed_the_stop_is_told_of_it(
     assert exit_code == 2
     assert took < SCRIPT_STOP_SECONDS
     assert "did not exit cleanly on SIGTERM" in (tmp_path / "ml" / "output" / "failure").read_text()
+
+
+def test_a_script_without_a_network_starts_at_once(
+    start: Callable[..., AbstractContextManager[Container]], tmp_path: Path
+) -> None:
+    """No name of a host is waited for where there is only one: the toolkit would do so for up to 15 minutes."""
+    with start("plain.py", "print('the script runs')\n", "--network", "none") as container:
+        container.wait_for_log("the script runs", 40)
+        assert container.wait() == 0
+
+
+def test_packages_that_cannot_be_installed(
+    start: Callable[..., AbstractContextManager[Container]], tmp_path: Path
+) -> None:
+    """A requirements.txt that fails is named, and not the script, which never ran."""
+    nothing = "no-such-package-of-sagemaker-gluoncv==1.0\n"
+    with start("plain.py", "print('the script runs')\n", "--network", "none", requirements=nothing) as container:
+        assert container.wait() == 2
+        assert "the script runs" not in container.log
+    failure = (tmp_path / "ml" / "output" / "failure").read_text()
+    assert failure.startswith("ClientError: The packages in requirements.txt could not be installed")
+    assert "no-such-package-of-sagemaker-gluoncv" in failure

@@ -19,13 +19,25 @@ import psutil
 
 from ..contract import Paths, child_environment
 from ..errors import ClientError
+from ..hosts import Hosts
 
 # The toolkit's own log goes to stdout, so stderr is only the script's.
-_TOOLKIT = "import sys; sys.stderr = sys.stdout; from sagemaker_training.cli.train import main; main()"
+_TOOLKIT = """
+import sys
+sys.stderr = sys.stdout
+from sagemaker_training import entry_point
+from sagemaker_training.cli.train import main
+if {alone}:
+    entry_point._wait_hostname_resolution = lambda: None
+main()
+"""
 _TAIL_LINES = 20
 _TAIL_CHARACTERS = 800
 # How the toolkit's failure file begins when what it ran has failed.
 _COMMAND_FAILED = re.compile(r"\w+:\nExitCode (-?\d+)\n")
+_COMMAND = re.compile(r'^Command "(.*)"', re.MULTILINE | re.DOTALL)
+# What the toolkit runs before the script.
+_INSTALLING = "-m pip install "
 # And how it begins when the toolkit itself has failed, for example to fetch the script. A traceback follows.
 _TOOLKIT_FAILED = "Framework Error"
 _SHELLS = ("sh", "dash", "bash")
@@ -44,12 +56,15 @@ def run(paths: Paths, stop: threading.Event) -> int:
             _terminate(toolkit.pid)
 
     signal.signal(signal.SIGTERM, on_sigterm)
+    alone = Hosts.from_platform(paths).alone
     # The toolkit exits with 0 if it cannot write there, whatever happened. It writes `success` only after a success.
     paths.failure.parent.mkdir(parents=True, exist_ok=True)
     success = paths.failure.with_name("success")
     success.unlink(missing_ok=True)
     toolkit = subprocess.Popen(
-        [sys.executable, "-c", _TOOLKIT],
+        # For up to 15 minutes the toolkit waits until the hosts' names resolve. A host alone needs no name, and without
+        # a network its name never resolves.
+        [sys.executable, "-c", _TOOLKIT.format(alone=alone)],
         env=child_environment(SAGEMAKER_BASE_DIR=str(paths.base), PYTHONUNBUFFERED="1"),
         stderr=subprocess.PIPE,
         text=True,
@@ -81,6 +96,8 @@ def _failure(written: Path, tail: str, stopped: bool) -> ClientError:
     failed = _COMMAND_FAILED.match(reason)
     if stopped:
         what = "The job was stopped, and the script did not exit cleanly on SIGTERM"
+    elif failed and _INSTALLING in (command := _command(reason)):
+        return _not_installed(command, tail)
     elif failed:
         code = int(failed[1])
         what = (
@@ -92,7 +109,23 @@ def _failure(written: Path, tail: str, stopped: bool) -> ClientError:
         return ClientError("The script failed", reason)
     else:
         what = "The script did not run to its end"
-    return ClientError(what, " ".join(tail.split())[-_TAIL_CHARACTERS:], "See the log for all of it")
+    return ClientError(what, _end(tail), "See the log for all of it")
+
+
+def _command(reason: str) -> str:
+    found = _COMMAND.search(reason)
+    return found[1] if found else ""
+
+
+def _not_installed(command: str, tail: str) -> ClientError:
+    """Return the error of a script that never ran, because pip could not install what it needs."""
+    needed = "packages in requirements.txt" if "-r requirements.txt" in command else "package in the source_dir"
+    do = "Check names, versions and the job's network, or install the packages in an image of your own"
+    return ClientError(f"The {needed} could not be installed, so the script did not run", _end(tail), do)
+
+
+def _end(tail: str) -> str:
+    return " ".join(tail.split())[-_TAIL_CHARACTERS:]
 
 
 def _terminate(toolkit: int) -> None:

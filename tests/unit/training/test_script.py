@@ -5,11 +5,13 @@ SIGTERM, and writes `success`, or a failure file without the script's stderr, un
 tests run the real one.
 """
 
+import json
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,18 +20,31 @@ from support.jobs import Job, write_hyperparameters
 TOOLKIT = """
 import json, os, pathlib, subprocess, sys, traceback
 
+from sagemaker_training import entry_point
+
+class ChildFailed(Exception):
+    pass
+
 def main():
     base = pathlib.Path(os.environ["SAGEMAKER_BASE_DIR"])
     output = base / "output"
     output.mkdir(exist_ok=True)
     print("the toolkit's own log", file=sys.stderr)
     try:
+        entry_point._wait_hostname_resolution()
         program = json.loads((base / "input/config/hyperparameters.json").read_text())["sagemaker_program"]
+        if program.startswith("pip"):
+            command = {"pip_requirements.py": "-r requirements.txt", "pip_package.py": ". "}[program]
+            print("ERROR: No matching distribution found for nosuch", file=sys.__stderr__)
+            raise ChildFailed(1, f"{sys.executable} -m pip install {command}")
         if program == "no_download.py":
             raise RuntimeError("cannot download sourcedir.tar.gz")
         command = ["/bin/sh", "-c", f"./{program} 1"] if program.endswith(".sh") else [sys.executable, program]
         code = subprocess.run(command, cwd=base).returncode
         failure = f'ExecuteUserScriptError:\\nExitCode {code}\\nErrorMessage ""\\nCommand "{program}"'
+    except ChildFailed as error:
+        code, command = error.args
+        failure = f'ExecuteUserScriptError:\\nExitCode {code}\\nErrorMessage ""\\nCommand "{command}"'
     except Exception as error:
         code, failure = 1, f"Framework Error: \\n{traceback.format_exc()}\\n{error}"
     if code == 0:
@@ -40,17 +55,26 @@ def main():
 """
 
 
+ENTRY_POINT = """
+def _wait_hostname_resolution():
+    print("waiting for the hosts' names", flush=True)
+"""
+
+
 class Run(Job):
     """A job whose script is given as text."""
 
-    def __init__(self, base: Path, name: str, text: str, first: str = "") -> None:
+    def __init__(self, base: Path, name: str, text: str, first: str = "", hosts: Sequence[str] = ("algo-1",)) -> None:
         """`first` is done in the job's process before the job."""
         write_hyperparameters(base, {"sagemaker_program": name, "any": "1"})
+        resources = json.dumps({"current_host": hosts[0], "hosts": hosts})
+        (base / "input" / "config" / "resourceconfig.json").write_text(resources)
         package = base / "lib" / "sagemaker_training" / "cli"
         package.mkdir(parents=True)
         for folder in (package, package.parent):
             (folder / "__init__.py").touch()
         (package / "train.py").write_text(TOOLKIT)
+        (package.parent / "entry_point.py").write_text(ENTRY_POINT)
         (base / name).write_text(textwrap.dedent(text).lstrip())
         (base / name).chmod(0o755)
         path = os.pathsep.join([str(base / "lib"), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -73,8 +97,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts a script's job; whatever is left of it in the end is killed."""
     runs = []
 
-    def start(text: str, name: str = "train.py", first: str = "") -> Run:
-        runs.append(Run(tmp_path, name, text, first))
+    def start(text: str, name: str = "train.py", **given: Any) -> Run:
+        runs.append(Run(tmp_path, name, text, **given))
         return runs[-1]
 
     yield start
@@ -153,6 +177,30 @@ def test_toolkit_that_fails(start: Start) -> None:
     assert run.wait() == 2
     assert run.failure.startswith("ClientError: The script could not be run. ")
     assert "cannot download sourcedir.tar.gz" in run.failure
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("pip_requirements.py", "The packages in requirements.txt could not be installed, so the script did not run"),
+        ("pip_package.py", "The package in the source_dir could not be installed, so the script did not run"),
+    ],
+)
+def test_packages_that_cannot_be_installed(start: Start, name: str, what: str) -> None:
+    """A script that never ran has not failed: what failed is pip, and its reason is told."""
+    run = start("", name=name)
+    assert run.wait() == 2
+    assert run.failure.startswith(f"ClientError: {what}. ")
+    assert "No matching distribution found for nosuch. Check names, versions and the job's network" in run.failure
+
+
+@pytest.mark.parametrize("hosts", [["algo-1"], ["algo-1", "algo-2"]], ids=len)
+def test_names_of_hosts_are_waited_for_only_where_there_are_several(start: Start, hosts: list[str]) -> None:
+    """A host alone needs no name, and without a network its name would be waited for in vain."""
+    run = start("print('the script runs')", hosts=hosts)
+    assert run.wait() == 0
+    assert "the script runs" in run.log
+    assert ("waiting for the hosts' names" in run.log) == (len(hosts) > 1)
 
 
 def test_script_that_is_killed(start: Start) -> None:
