@@ -31,7 +31,7 @@ def best_accuracy(image: str, base: Path, hyperparameters: dict[str, str]) -> fl
     user = f"{os.getuid()}:{os.getgid()}"
     command = ["docker", "run", "--rm", "--user", user, "--volume", f"{base}:/opt/ml", image, "train"]
     job = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    kept = re.search(r"Kept the model of epoch \d+, Validation-accuracy=([0-9.]+)", job.stdout)
+    kept = re.search(r"Kept the model of epoch \d+\. Its validation accuracy is ([0-9.]+)", job.stdout)
     assert kept, job.stdout
     print(next(line.partition("] ")[2] for line in job.stdout.splitlines() if "] int8: " in line))
     return float(kept[1])

@@ -14,7 +14,7 @@ def test_job_on_gpus(run_job: Callable[..., Job], trained: Job, gpus: int, preci
     job = trained if precision == "float32" else run_job(precision)
     assert job.exit_code == 0, job.log
     assert len(re.findall(rf"Computing on {gpus} GPUs?: ", job.log)) == 1
-    accuracy = re.search(r"Kept the model of epoch \d+, Validation-accuracy=([0-9.]+)", job.log)
+    accuracy = re.search(r"Kept the model of epoch \d+\. Its validation accuracy is ([0-9.]+)", job.log)
     assert accuracy
     assert float(accuracy[1]) > 0.8
     assert (job.model / "image-classification-symbol.json").is_file()

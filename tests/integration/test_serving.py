@@ -99,7 +99,7 @@ def test_connection_is_kept(server: Any) -> None:
 
 def test_validation_accuracy_over_http(server: Any, trained: Any, validation_pictures: Pictures) -> None:
     """The accuracy that clients measure is the one that the job logged, exactly: 37 pictures, each counted once."""
-    (figure,) = re.findall(r"Kept the model of epoch \d+, Validation-accuracy=([0-9.]+)", trained.log)
+    (figure,) = re.findall(r"Kept the model of epoch \d+\. Its validation accuracy is ([0-9.]+)", trained.log)
     answers = [invoke(server, data).json() for _, data in validation_pictures]
     right = sum(
         answer.index(max(answer)) == label for answer, (label, _) in zip(answers, validation_pictures, strict=True)
