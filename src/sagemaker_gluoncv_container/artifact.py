@@ -64,7 +64,7 @@ _QUANTIZATION_FIELDS = record(
         "accuracy_int8": _SHARE,
         "agreement": _SHARE,
     },
-    {"refused": optional(text())},
+    {"refused": optional(text()), "labels": optional(whole(1, 10**13))},
 )
 # Of a foreign model: other fields may stand beside these.
 _SHAPE = items(whole(0, 10_000), 4)
@@ -87,7 +87,8 @@ class Quantization:
     """How a net is computed in int8, and how that compares with float32 on the validation pictures.
 
     `ranges` are, by the names of layers, the least and the greatest value that their 8 bits stand for. Accuracies and
-    the agreement are shares of `pictures`. `refused` says why int8 is not to be used, None if it may be.
+    the agreement are shares of `pictures` or, where each picture has several labels, of their `labels` together.
+    `refused` says why int8 is not to be used, None if it may be.
     """
 
     params: str
@@ -97,11 +98,13 @@ class Quantization:
     accuracy_int8: float
     agreement: float
     refused: str | None = None
+    labels: int | None = None
 
     def __str__(self) -> str:
+        answers = f"{self.labels} labels on " if self.labels else ""
         return (
             f"accuracy {self.accuracy_int8:.4f} (float32: {self.accuracy_float32:.4f}), the same answer for "
-            f"{self.agreement:.2%} of {self.pictures} validation pictures"
+            f"{self.agreement:.2%} of {answers}{self.pictures} validation pictures"
         )
 
 

@@ -277,6 +277,18 @@ def quantized(directory: Path, params: str = "image-classification-0001.params")
     return directory / "image-classification-int8.json"
 
 
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [(None, "97.22% of 12 validation pictures"), (36, "97.22% of 36 labels on 12 validation pictures")],
+)
+def test_what_is_said_of_int8(tmp_path: Path, labels: int | None, text: str) -> None:
+    """Pictures are not counted as labels; where each has several, both numbers are given, after loading too."""
+    save(tmp_path, 1)
+    made = Quantization("image-classification-0001.params", {}, 12, 0.9, 0.89, 35 / 36, labels=labels)
+    artifact.save_quantization(tmp_path, made)
+    assert str(artifact.load(tmp_path).quantization).endswith(f"the same answer for {text}")
+
+
 def test_quantization_round_trip(tmp_path: Path) -> None:
     """What was saved of int8 is loaded with the model; that of other weights or another version counts for nothing."""
     path = quantized(tmp_path)

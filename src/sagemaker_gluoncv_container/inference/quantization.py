@@ -134,7 +134,8 @@ def _judged(name: str, ranges: dict[str, Range], float32: Floats, int8: Floats, 
     else:
         before, after = float32 > 0.5, int8 > 0.5
     right, still, same = (float(each.mean()) for each in (before == labels, after == labels, before == after))
-    quantization = Quantization(name, ranges, len(labels), right, still, same)
+    several = labels.size if labels.ndim > 1 else None
+    quantization = Quantization(name, ranges, len(labels), right, still, same, labels=several)
     return replace(quantization, refused=_fault(quantization))
 
 

@@ -76,6 +76,26 @@ def test_a_job(folders: Path, model: Path) -> None:
     assert {name: after[name] for name in before} == before
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_labels_per_picture(
+    folders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    """In a multi-label job the line says how many labels were compared on how many pictures."""
+    given = Hyperparameters(num_layers=20, num_classes=count, use_pretrained_model=False, image_shape=(3, 32, 32))
+    mx.random.seed(0)
+    net = network.build(given, Path("nowhere"), [mx.cpu()])
+    symbol, arrays = network.to_symbol(net, multi_label=True), network.parameters(net)
+    description = Description(0, count, given.preprocessing)
+    artifact.save(tmp_path, symbol.tojson(), lambda path: network.save_weights(symbol, arrays, path), description)
+    several = [Stored([sample.labelled((0.0,) * count) for sample in each.samples]) for each in listed(folders)]
+    with caplog.at_level(logging.INFO):
+        quantizing.quantize(tmp_path, *several, threads=1)
+    made = artifact.load(tmp_path).quantization
+    assert made
+    assert (made.pictures, made.labels) == (2 * COUNT, 2 * COUNT * count)
+    assert f"of {2 * COUNT * count} labels on {2 * COUNT} validation pictures" in caplog.text
+
+
 def test_the_draw_is_seeded(folders: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many training pictures some are drawn, by the seed: the same ones give the same ranges."""
     monkeypatch.setattr(quantizing, "CALIBRATION_PICTURES", 5)
