@@ -10,8 +10,9 @@ from sagemaker_gluoncv_container.preparing.sources import Item, Listing
 
 
 def item(name: str, *labels: str, **fields: object) -> Item:
-    """Return an item of a source, whose class is its folder unless labels are given."""
-    return Item(name, f"/source/{name}", labels or (name.split("/")[0],), **fields)  # type: ignore[arg-type]
+    """Return an item of a source. Its class is its folder unless labels are given; with a reason it has none."""
+    folder = None if "reason" in fields else (name.split("/")[0],)
+    return Item(name, f"/source/{name}", labels or folder, **fields)  # type: ignore[arg-type]
 
 
 def inspection(content: str, **fields: object) -> Inspection:

@@ -29,7 +29,7 @@ class Share(click.ParamType[Decimal]):
             share = Decimal(str(value))
         except InvalidOperation:
             self.fail(f"{value!r} is not a number.", param, ctx)
-        if not 0 <= share <= 1:
+        if not share.is_finite() or not 0 <= share <= 1:
             self.fail(f"{value} is not from 0 to 1.", param, ctx)
         return share
 

@@ -134,8 +134,6 @@ def _write_to_label(journal: Journal, settings: Settings, references: References
     local = len(unlabelled) - len(remote)
     # Of no use to somebody whose pictures are all local: a manifest is for a labelling job on S3.
     if local and (remote or settings.maps or is_s3(settings.source)):
-        hint = (
-            f"{local} of the pictures without a label are not in {TO_LABEL}, because no S3 location is known for them."
-        )
-        return [f"{hint} --map s3://bucket/prefix=folder gives one."]
+        hint = f"Pictures without a label that are not in {TO_LABEL}, because their S3 location is not known: {local}."
+        return [f"{hint} --map s3://bucket/prefix=folder gives it."]
     return []

@@ -1,7 +1,5 @@
 """Counts and names for the report."""
 
-from dataclasses import replace
-
 import pytest
 
 from sagemaker_gluoncv_container.preparing.journal.rows import ClassCount, Location, numbers_of
@@ -13,7 +11,7 @@ from support.journals import fill, inspection, item
 def filled(journal: Journal) -> Journal:
     """Return a journal with three birds on two sides, a car that is left out, and a loose picture."""
     items = [item(f"bird/{number}.jpg") for number in range(3)]
-    fill(journal, [*items, item("car/0.jpg"), replace(item("x.jpg"), labels=None, reason="unlabelled", detail="loose")])
+    fill(journal, [*items, item("car/0.jpg"), item("x.jpg", reason="unlabelled", detail="loose")])
     fixes = (("turned", "EXIF orientation 6"), ("converted", "L to RGB"))
     journal.pictures.note(1, inspection("b1", width=30, height=90, fixes=fixes, length=500), b"k", 0, 300)
     journal.choices.set_stratum('["bird"]', "bird")
