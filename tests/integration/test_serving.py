@@ -41,7 +41,7 @@ def test_content_types(server: Any, trained: Any, content_type: str) -> None:
     answer = invoke(server, PICTURE, content_type)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     predictor = Predictor(artifact.load(trained.base / "model"), threads=1)
-    assert answer.json() == pytest.approx(predictor.predict([PICTURE]).each[0].tolist(), abs=1e-6)
+    assert answer.json() == pytest.approx(predictor.predict([PICTURE]).results[0].tolist(), abs=1e-6)
 
 
 def test_accepts(server: Any) -> None:

@@ -127,14 +127,14 @@ def test_mxnets_module_loads_the_artifact(trained: Any, validation_pictures: Pic
         batch = mx.nd.array(pixels.transpose(2, 0, 1)[None])
         module.forward(mx.io.DataBatch([batch]), is_train=False)
         found = module.get_outputs()[0].asnumpy()[0]
-        assert np.allclose(found, predictor.predict([data]).each[0], atol=1e-6)
+        assert np.allclose(found, predictor.predict([data]).results[0], atol=1e-6)
 
 
 def test_predictor_reaches_the_logged_accuracy(trained: Any, validation_pictures: Pictures) -> None:
     """The kept model, loaded anew, is right as often as the log says: batches, pictures and weights agree."""
     loaded = artifact.load(trained.base / "model")
     predictor = Predictor(loaded, threads=1, precision="float32")
-    right = sum(predictor.predict([data]).each[0].argmax() == label for label, data in validation_pictures)
+    right = sum(predictor.predict([data]).results[0].argmax() == label for label, data in validation_pictures)
     assert right / 37 == loaded.description.metrics["validation:accuracy"]
 
 
@@ -147,7 +147,7 @@ def test_artifact_survives_a_tarball(trained: Any, tmp_path: Path) -> None:
     one, other = (
         Predictor(artifact.load(folder), threads=1) for folder in (trained.base / "model", tmp_path / "elsewhere")
     )
-    assert (one.predict([draw("car", 1)]).each[0] == other.predict([draw("car", 1)]).each[0]).all()
+    assert (one.predict([draw("car", 1)]).results[0] == other.predict([draw("car", 1)]).each[0]).all()
 
 
 class TestFailure:

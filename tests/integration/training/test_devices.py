@@ -33,7 +33,7 @@ def check_model(base: Path) -> None:
     assert {np.dtype(array.dtype) for array in weights.values()} == {np.dtype(np.float32)}
     symbol = mx.sym.load(str(found.symbol))
     assert "amp_" not in symbol.tojson(remove_amp_cast=False)
-    [probabilities] = Predictor(found, threads=1).predict([draw("car", 7)]).each
+    [probabilities] = Predictor(found, threads=1).predict([draw("car", 7)]).results
     assert probabilities.sum() == pytest.approx(1, abs=1e-5)
 
 

@@ -40,7 +40,7 @@ def test_training_accuracy_equals_served_accuracy(
     assert f"Epoch[{description.epoch}] Validation-accuracy={kept:f}" in lines
     pictures = read(base / "input" / "data" / "validation" / "pictures.rec")
     answers = Predictor(artifact.load(base / "model"), 1).predict([data for _, data in pictures])
-    right = sum(int(answer.argmax()) == label for answer, (label, _) in zip(answers.each, pictures, strict=True))
+    right = sum(int(answer.argmax()) == label for answer, (label, _) in zip(answers.results, pictures, strict=True))
     assert right / len(pictures) == kept
 
 

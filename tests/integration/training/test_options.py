@@ -75,7 +75,7 @@ def test_multi_label_job_is_served_as_one(base: Path, run: Callable[..., list[st
     symbol = json.loads((base / "model" / "image-classification-symbol.json").read_text())
     assert symbol["nodes"][symbol["heads"][0][0]]["op"] == "LogisticRegressionOutput"
     answers = Predictor(artifact.load(base / "model"), 1).predict([draw("car", 7)])
-    answer = answers.each[0]
+    answer = answers.results[0]
     assert len(answer) == 3
     assert all(0 <= each <= 1 for each in answer)
 
