@@ -147,7 +147,7 @@ def test_artifact_survives_a_tarball(trained: Any, tmp_path: Path) -> None:
     one, other = (
         Predictor(artifact.load(folder), threads=1) for folder in (trained.base / "model", tmp_path / "elsewhere")
     )
-    assert (one.predict([draw("car", 1)]).results[0] == other.predict([draw("car", 1)]).each[0]).all()
+    assert (one.predict([draw("car", 1)]).results[0] == other.predict([draw("car", 1)]).results[0]).all()
 
 
 class TestFailure:
