@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..arrays import Floats
 from ..errors import ContainerError
 
-Result = NDArray[np.float32] | ContainerError
+Result = Floats | ContainerError
 
 
 @dataclass(frozen=True)

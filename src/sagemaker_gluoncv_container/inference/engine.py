@@ -3,10 +3,7 @@
 import logging
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..arrays import Pixels
+from ..arrays import Floats, Pixels
 from ..artifact import FLOAT32, INT8, Artifact
 from ..errors import ClientError
 from .answers import Measured
@@ -28,7 +25,7 @@ class Engine(Protocol):
     def precision(self) -> str:
         """float32 or int8."""
 
-    def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
+    def compute(self, pixels: Pixels, alone: bool = False) -> Floats:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3), RGB.
 
         `alone` if nothing else is being computed: then on the threads for lone pictures.

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 import mxnet as mx
 import numpy as np
 from mxnet import gluon
-from numpy.typing import NDArray
 
 from .. import images
-from ..arrays import Pixels
+from ..arrays import Floats, Pixels
 from ..artifact import Artifact
 from ..errors import ContainerError
 from . import finite
 from .symbol import Graph
 
-Arrays = Mapping[str, mx.nd.NDArray]
+Tensors = Mapping[str, mx.nd.NDArray]
 
 
 class MXNetEngine:
@@ -33,10 +32,10 @@ class MXNetEngine:
         auxiliary = {name[4:]: array for name, array in arrays.items() if name.startswith("aux:")}
         self._net = _fused(_for_inference(mx.sym.load(str(artifact.symbol))), arguments, auxiliary, self._context)
 
-    def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
+    def compute(self, pixels: Pixels, alone: bool = False) -> Floats:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""
         batch = np.stack([images.for_network(each, self._preprocessing) for each in pixels])
-        probabilities: NDArray[np.float32] = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
+        probabilities: Floats = self._net(mx.nd.array(batch, ctx=self._context)).asnumpy()
         return probabilities.reshape(len(batch), -1)
 
     def measure(self, most: int) -> None:
@@ -51,7 +50,7 @@ class MXNetEngine:
             self._context.empty_cache()
 
 
-def _fused(symbol: mx.sym.Symbol, arguments: Arrays, auxiliary: Arrays, context: mx.Context) -> gluon.SymbolBlock:
+def _fused(symbol: mx.sym.Symbol, arguments: Tensors, auxiliary: Tensors, context: mx.Context) -> gluon.SymbolBlock:
     """Return the net of a symbol, on a CPU fused by oneDNN. Raises ContainerError if a parameter is missing."""
     if context.device_type == "cpu":
         symbol = symbol.optimize_for("MKLDNN", arguments, auxiliary)

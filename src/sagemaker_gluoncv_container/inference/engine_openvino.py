@@ -4,9 +4,8 @@ import time
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
-from ..arrays import Pixels
+from ..arrays import Floats, Pixels
 from ..artifact import FLOAT32, INT8, Artifact
 from . import finite, params
 from .answers import Measured
@@ -42,7 +41,7 @@ class OpenVINOEngine:
         finite.check_parameters(arrays.items(), self._artifact.params)
         return translate(self._artifact.symbol.read_text(), arrays, preprocessing, ranges)
 
-    def compute(self, pixels: Pixels, alone: bool = False) -> NDArray[np.float32]:
+    def compute(self, pixels: Pixels, alone: bool = False) -> Floats:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""
         net = self._lone_net if alone else self._net
         return np.stack([net(each)[0] for each in pixels])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container.arrays import Floats, Pixels
 from sagemaker_gluoncv_container.artifact import Artifact
-from sagemaker_gluoncv_container.errors import ClientError, UnreadablePicture
+from sagemaker_gluoncv_container.errors import ClientError, ContainerError, UnreadablePicture
 from sagemaker_gluoncv_container.inference.engine_mxnet import MXNetEngine
 from sagemaker_gluoncv_container.inference.predictor import Predictor
 
@@ -59,6 +60,27 @@ def test_what_it_says_of_itself(tiny: Artifact) -> None:
     assert predictor.why == "the model was not calibrated for int8"
     with pytest.raises(ClientError, match="int8 was asked for"):
         Predictor(tiny, 1, "int8")
+
+
+def test_an_answer_that_is_not_a_number(tiny: Artifact, pictures: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture whose answer is NaN fails alone, with a reason; a warm-up answer of NaN refuses the model."""
+    predictor = Predictor(tiny, 1)
+    expected = predictor.predict(pictures).results
+    compute = predictor.engine.compute
+
+    def with_nan(pixels: Pixels, alone: bool = False) -> Floats:
+        answers = compute(pixels, alone)
+        answers[len(pixels) // 2, 1] = np.nan
+        return answers
+
+    monkeypatch.setattr(predictor.engine, "compute", with_nan)
+    results = predictor.predict(pictures).results
+    assert isinstance(results[2], ContainerError)
+    assert "not a number" in str(results[2])
+    assert all((results[n] == expected[n]).all() for n in (0, 1, 3))
+    monkeypatch.setattr("sagemaker_gluoncv_container.inference.engine.load", lambda *_: (predictor.engine, ""))
+    with pytest.raises(ContainerError, match="warm-up"):
+        Predictor(tiny, 1)
 
 
 def test_closing(tiny: Artifact, pictures: list[bytes]) -> None:

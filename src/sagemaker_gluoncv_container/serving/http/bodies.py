@@ -32,11 +32,11 @@ JSON_LINES_TYPES = frozenset(
 )
 # S3's default, and what the SageMaker SDK's ModelBuilder sends with bytes.
 _BYTES_TYPES = frozenset({BYTES, "binary/octet-stream", "application/binary", "file-path/raw-bytes"})
-_COMMAND = 'Send a picture with: curl --data-binary @picture.jpg -H "Content-Type: application/x-image" URL'
 _BOM = b"\xef\xbb\xbf"
 _PARTS_MOST = 1000
 
-Picture = bytes | ContainerError
+# A picture as it came, or why there is none.
+Item = bytes | ContainerError
 
 
 class Shape(Enum):
@@ -57,7 +57,7 @@ class Body:
 
     kind: str
     shape: Shape
-    pictures: Iterator[Picture]
+    pictures: Iterator[Item]
 
 
 def parse_body(header: str, body: bytes) -> Body:
@@ -99,12 +99,21 @@ def _kind(header: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def _unsupported(header: str, head: bytes) -> UnsupportedContent:
-    known = formats.recognized(head)
+    """Return the error for a Content-Type that is not taken, with the command that fits what the body looks like."""
     what = f"Content-Type is {header[:100]!r}" if header.strip() else "There is no Content-Type"
     why = f"This endpoint takes {', '.join(TYPES)}"
-    if known:
+    file, kind = "picture.jpg", formats.ANY_PICTURE
+    if known := formats.recognized(head):
         why += f"; the body is a {known.name} picture"
-    return UnsupportedContent(what, why, _COMMAND)
+    elif head.startswith(recordio.MAGIC_BYTES):
+        file, kind = "pictures.rec", RECORDIO
+    elif _is_json(head):
+        file, kind = "picture.json", JSON
+    return UnsupportedContent(what, why, f'Send it with: curl --data-binary @{file} -H "Content-Type: {kind}" URL')
+
+
+def _is_json(head: bytes, starts: tuple[bytes, ...] = (b"{", b"[")) -> bool:
+    return head.removeprefix(_BOM).lstrip().startswith(starts)
 
 
 def _plain(kind: str, body: bytes) -> Body:
@@ -115,10 +124,11 @@ def _plain(kind: str, body: bytes) -> Body:
     if kind == BYTES:
         if body.startswith(recordio.MAGIC_BYTES):
             return _records(body)
-        if head.removeprefix(_BOM).lstrip().startswith(b"{"):
+        if _is_json(head, (b"{",)):
             return _lines(body)
     if kind == TEXT:
-        return _one(kind, embedded.decode(body))
+        # A browser's fetch() calls any text so.
+        return _json(body) if _is_json(head) else _one(kind, embedded.decode(body))
     return _one(kind, _decoded(body) if embedded.looks_like_text(head) else body)
 
 
@@ -132,7 +142,7 @@ def _decoded(body: bytes) -> bytes:
     return data if formats.recognized(head) or formats.other_kind(head) else body
 
 
-def _one(kind: str, picture: Picture) -> Body:
+def _one(kind: str, picture: Item) -> Body:
     return Body(kind, Shape.ONE, iter((picture,)))
 
 
@@ -143,14 +153,14 @@ def _records(body: bytes) -> Body:
     return _one(RECORDIO, _record(body))
 
 
-def _framed(body: bytes) -> Iterator[Picture]:
+def _framed(body: bytes) -> Iterator[Item]:
     try:
         yield from map(_record, recordio.payloads(body))
     except ValueError as error:
         yield UnreadablePicture("The RecordIO body is damaged", f"It is {error}; the records before that are answered")
 
 
-def _record(payload: bytes) -> Picture:
+def _record(payload: bytes) -> Item:
     try:
         return recordio.unpack(payload).data
     except ClientError as error:
@@ -163,7 +173,7 @@ def _lines(body: bytes) -> Body:
     return Body(JSON_LINES, Shape.LINES, map(_line, lines))
 
 
-def _line(line: bytes) -> Picture:
+def _line(line: bytes) -> Item:
     try:
         return embedded.in_json(embedded.read_json(line))
     except ContainerError as error:
@@ -194,13 +204,13 @@ def _is_json_lines(body: bytes) -> bool:
         return False
 
 
-def _each(values: list[Any]) -> Iterator[Picture]:
+def _each(values: list[Any]) -> Iterator[Item]:
     if not values:
         raise BadRequest("The JSON list holds no pictures", do=f"Send [{embedded.EXAMPLE}]")
     return map(_value, values)
 
 
-def _value(value: Any) -> Picture:
+def _value(value: Any) -> Item:
     try:
         return embedded.in_json(value)
     except ContainerError as error:

@@ -15,6 +15,7 @@ EXAMPLE = '{"image": "<base64 of a picture file>"}'
 # The URL-safe alphabet of RFC 4648, as the usual one.
 _USUAL = bytes.maketrans(b"-_", b"+/")
 _SPACE = b" \t\r\n"
+_ADDRESSES = (b"http:", b"https:", b"s3:", b"file:")
 _BEGINNING = re.compile(rb"[\s\"]*(data:[\x20-\x7e\s]*|[A-Za-z0-9+/_\-=\s\"]+)", re.IGNORECASE)
 
 
@@ -26,8 +27,8 @@ def looks_like_text(head: bytes) -> bool:
 def decode(text: str | bytes) -> bytes:
     """Return the bytes in base64 or a data URI (RFC 2397).
 
-    The alphabet may be the URL-safe one, lines may be wrapped, quotes stand around it, and its padding be missing.
-    Raises BadRequest.
+    The alphabet may be the URL-safe one. Lines may be wrapped, the padding may be missing, and quotes may stand around
+    the text. Raises BadRequest.
     """
     try:
         data = (text.encode("ascii") if isinstance(text, str) else text).strip(_SPACE + b'"')
@@ -57,6 +58,8 @@ def _some(data: bytes) -> bytes:
 
 
 def _reason(data: bytes) -> str:
+    if data.startswith(_ADDRESSES):
+        return "It is the address of a picture, which this endpoint does not fetch"
     strange = re.search(rb"[^A-Za-z0-9+/]", data)
     if strange:
         return f"It holds {chr(strange[0][0])!r}, which is not in the alphabet of RFC 4648"

@@ -19,7 +19,7 @@ from ..workers.queue import Answer, Task
 from ..workers.registry import Model
 from . import bodies
 from .bodies import Shape
-from .negotiation import Format, negotiate
+from .negotiation import AnswerFormat, negotiate
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Invocations:
             raise result
         return Response(wanted.one(result), content_type=wanted.content_type)
 
-    def _format(self, request: Request, model: Model, shape: Shape) -> Format:
+    def _format(self, request: Request, model: Model, shape: Shape) -> AnswerFormat:
         accept = request.headers.get("Accept", "*/*")
         accept = self._settings.default_accept if accept.strip() in ("", "*/*") else accept
         attributes = request.headers.get(ATTRIBUTES, "")

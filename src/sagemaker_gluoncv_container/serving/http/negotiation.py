@@ -55,7 +55,7 @@ def _option(name: str, text: str) -> bool | int | float:
 
 
 @dataclass(frozen=True)
-class Format:
+class AnswerFormat:
     """How an answer is written: the content type, and the shape of one picture's answer."""
 
     content_type: str
@@ -94,7 +94,7 @@ class Format:
 
 # Clients ask in a few ways, thousands of times.
 @functools.lru_cache(maxsize=256)
-def negotiate(accept: str, attributes: str, batch_transform: bool, shape: Shape) -> Format:
+def negotiate(accept: str, attributes: str, batch_transform: bool, shape: Shape) -> AnswerFormat:
     """Return the format for an Accept header and Custom-Attributes (`classes=true,top_k=3`).
 
     The built-in's answers: a bare array in real time, `{"prediction": [...]}` in batch transform and as JSON Lines.
@@ -118,7 +118,7 @@ def negotiate(accept: str, attributes: str, batch_transform: bool, shape: Shape)
         if kind in (chosen, "*/*", "application/*"):
             options = options.with_values(parameters)
     bare = chosen == JSON and (not batch_transform or shape is Shape.INSTANCES)
-    return Format(chosen, bare, options)
+    return AnswerFormat(chosen, bare, options)
 
 
 def _pairs(attributes: str) -> dict[str, str]:

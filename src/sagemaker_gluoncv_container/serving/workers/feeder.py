@@ -1,4 +1,4 @@
-"""The thread of one worker: it starts the process, keeps it in step with the registry, feeds and replaces it."""
+"""The thread of one worker: starts its process, keeps it in step with the registry, feeds it and replaces it."""
 
 import logging
 import os
@@ -90,7 +90,7 @@ class Feeder:
             self._registry.left(self._held.pop(), self.number)
 
     def _feed(self, process: WorkerProcess) -> None:
-        """Do the next thing there is to do, if only to ask whether the worker is still there."""
+        """Do what is next: follow the registry, compute a batch, or ask whether the worker is still there."""
         if self._version != self._registry.version:
             self._follow(process)
         elif batch := self._queue.take(_HEARTBEAT_SECONDS, self._is_called):
@@ -144,7 +144,7 @@ class Feeder:
         self._registry.left(model, self.number)
 
     def _give_up(self, error: ContainerError) -> None:
-        """See to a model that has to be there, and that the worker cannot load."""
+        """React to a model that must be there and cannot be loaded. Raises WorkerLost, or ends the server."""
         if self._settings.multi_model:
             raise WorkerLost("A model could not be loaded again", str(error))
         # A restart would not help.

@@ -13,9 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ...arrays import Floats
 from ...errors import Overloaded, TimeIsOver
 from .. import metrics
 
@@ -24,7 +22,7 @@ from .. import metrics
 class Answer:
     """The probabilities of one picture, float32 (classes,), and where its time went, in seconds."""
 
-    probabilities: NDArray[np.float32]
+    probabilities: Floats
     queued: float
     decoding: float
     computing: float

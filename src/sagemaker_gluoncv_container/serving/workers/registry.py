@@ -47,7 +47,7 @@ class Registry:
     """The models by name, the least recently used first. An endpoint of one model has it under the name ""."""
 
     def __init__(self, workers: int, wake: Callable[[], None]) -> None:
-        """Have `wake` called whenever one of the `workers` may have something to load or unload."""
+        """Call `wake` whenever one of the `workers` may have something to load or unload."""
         self._count, self._wake = workers, wake
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._changed = threading.Condition()
@@ -109,7 +109,7 @@ class Registry:
             raise self._too_late(seconds)
 
     def begin(self, model: Model, worker: int) -> bool:
-        """Take down that a worker begins to load a model; False if the model is no longer wanted."""
+        """Record that a worker begins to load a model; return False if the model is no longer wanted."""
         with self._changed:
             wanted = self._models.get(model.name) is model and not model.error
             if wanted:
@@ -117,7 +117,7 @@ class Registry:
             return wanted
 
     def done(self, model: Model, worker: int, loaded: Loaded) -> None:
-        """Take down that a worker has loaded a model."""
+        """Record that a worker has loaded a model."""
         with self._changed:
             model.workers[worker] = True
             if self._models.get(model.name) is model:
@@ -125,20 +125,20 @@ class Registry:
             self._changed.notify_all()
 
     def failed(self, model: Model, error: ContainerError) -> None:
-        """Take down why a worker could not load a model: then no other needs to."""
+        """Record why a worker could not load a model: then no other needs to."""
         with self._changed:
             if not model.ready:
                 model.error = model.error or error
             self._changed.notify_all()
 
     def left(self, model: Model, worker: int) -> None:
-        """Take down that a worker no longer holds a model."""
+        """Record that a worker no longer holds a model."""
         with self._changed:
             model.workers.pop(worker, None)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Have nobody wait any longer."""
+        """End every wait: the server stops."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -150,7 +150,7 @@ class Registry:
             else:
                 self._models.pop(name, None)
             self.version += 1
-        # Without the lock: a worker that is woken looks at the list with the queue's lock in its hands.
+        # After the lock is released: a worker that is woken asks for the version while it holds the queue's lock.
         self._wake()
 
     def _wait(self, condition: Callable[[], object], seconds: float) -> bool:
@@ -159,9 +159,10 @@ class Registry:
 
     def _too_late(self, seconds: float) -> ContainerError:
         if self._closing:
-            return Overloaded("The server is stopping", "There is no time left to load or unload a model")
-        what = f"Not every worker has followed within {seconds:g} s"
-        return WorkerLost(what, "A worker hangs, or cannot be started", "Look at the log, and try again")
+            why = "There is no time left to load or unload a model"
+            return Overloaded("The server is stopping", why, "Try again")
+        what = f"Not every worker was done within {seconds:g} s"
+        return WorkerLost(what, "One hangs, or cannot be started", "Look at the log, and try again")
 
     def _show(self, model: Model, loaded: Loaded | None) -> None:
         """Log what a model is computed with, once, and show it as a metric; None: it is unloaded."""

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from ... import model_folder
-from ...errors import ContainerError, ModelNotFound
+from ...errors import ContainerError, ModelNotFound, NoMemory
 from ...inference import openvino_net
 from ...inference.answers import Predictions
 from ...inference.predictor import Predictor
@@ -80,6 +80,8 @@ class Predictors:
             )
         except ContainerError as error:
             return error
+        except MemoryError:
+            return NoMemory(f"The model in {command.directory} does not fit into memory", do="Use a larger instance")
         except _LOAD_ERRORS as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             return ContainerError(f"The model in {command.directory} cannot be loaded", reason[-1])

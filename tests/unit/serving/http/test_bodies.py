@@ -94,6 +94,27 @@ def test_other_types(header: str) -> None:
     assert "is a JPEG picture" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("body", "command"),
+    [
+        (JPEG, '@picture.jpg -H "Content-Type: application/x-image"'),
+        (b"anything", '@picture.jpg -H "Content-Type: application/x-image"'),
+        (FRAMED, '@pictures.rec -H "Content-Type: application/x-recordio"'),
+        (b' {"image": ""}', '@picture.json -H "Content-Type: application/json"'),
+    ],
+)
+def test_the_command_that_is_shown(body: bytes, command: str) -> None:
+    """Under a type that is not taken the message shows the command for what the body looks like."""
+    with pytest.raises(UnsupportedContent) as caught:
+        parse_body("application/x-www-form-urlencoded", body)
+    assert command in str(caught.value)
+
+
+def test_json_as_text() -> None:
+    """What a browser sends as plain text may be JSON."""
+    assert found("text/plain;charset=UTF-8", json.dumps({"image": B64}).encode()) == (Shape.ONE, [b"picture"])
+
+
 @pytest.mark.parametrize("header", ["image/jpeg", RECORDIO, JSON_LINES, JSON, BYTES, TEXT, f"{FORM}; boundary=b"])
 def test_empty(header: str) -> None:
     """A body without bytes is a bad request, whatever its type."""

@@ -100,6 +100,13 @@ def test_what_is_not_json(text: bytes) -> None:
         embedded.read_json(text)
 
 
+@pytest.mark.parametrize("text", ["https://host/a.jpg", "s3://bucket/a.jpg", "http://a", "file:///a"])
+def test_addresses(text: str) -> None:
+    """The address of a picture is named for what it is."""
+    with pytest.raises(BadRequest, match="does not fetch"):
+        embedded.decode(text)
+
+
 def test_long_messages_are_cut() -> None:
     """A message does not repeat a whole body."""
     with pytest.raises(BadRequest) as caught:

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from sagemaker_gluoncv_container.errors import BadRequest, NotAcceptable
 from sagemaker_gluoncv_container.serving.http import negotiation
 from sagemaker_gluoncv_container.serving.http.bodies import JSON, JSON_LINES, JSON_LINES_TYPES, Shape
-from sagemaker_gluoncv_container.serving.http.negotiation import Format, Options
+from sagemaker_gluoncv_container.serving.http.negotiation import AnswerFormat, Options
 
 PROBABILITIES = np.array([0.125, 0.5, 0.25, 0.125], np.float32)
 
 
-def negotiate(accept: str, attributes: str = "", batch_transform: bool = False, shape: Shape = Shape.ONE) -> Format:
+def negotiate(
+    accept: str, attributes: str = "", batch_transform: bool = False, shape: Shape = Shape.ONE
+) -> AnswerFormat:
     """Negotiate with the usual defaults."""
     return negotiation.negotiate(accept, attributes, batch_transform, shape)
 
@@ -24,8 +26,8 @@ def negotiate(accept: str, attributes: str = "", batch_transform: bool = False, 
 @pytest.mark.parametrize("accept", ["*/*", "", "application/*", "application/json", "text/html, */*;q=0.1"])
 def test_json_is_what_is_given_first(accept: str) -> None:
     """JSON is given to whoever takes it or anything: a bare array in real time, an object in batch transform."""
-    assert negotiate(accept) == Format(JSON, True, Options())
-    assert negotiate(accept, batch_transform=True) == Format(JSON, False, Options())
+    assert negotiate(accept) == AnswerFormat(JSON, True, Options())
+    assert negotiate(accept, batch_transform=True) == AnswerFormat(JSON, False, Options())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_json_is_what_is_given_first(accept: str) -> None:
 )
 def test_json_lines_when_asked_for(accept: str) -> None:
     """JSON Lines are given to whoever prefers them."""
-    assert negotiate(accept) == Format(JSON_LINES, False, Options())
+    assert negotiate(accept) == AnswerFormat(JSON_LINES, False, Options())
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "application/jsonlines"])
@@ -92,7 +94,7 @@ def test_the_bare_answer() -> None:
 )
 def test_chosen_labels(options: Options, labels: list[int]) -> None:
     """The most probable come first, those alike in their order, as many as asked for, from the threshold on."""
-    answer = json.loads(Format(JSON, True, options).one(PROBABILITIES))
+    answer = json.loads(AnswerFormat(JSON, True, options).one(PROBABILITIES))
     assert [each["label"] for each in answer] == labels
     assert [each["probability"] for each in answer] == [float(PROBABILITIES[label]) for label in labels]
 
@@ -100,7 +102,7 @@ def test_chosen_labels(options: Options, labels: list[int]) -> None:
 @pytest.mark.parametrize(("classes", "name"), [(("a", "b", "c", "d"), "b"), ((), "1"), (("a",), "1")])
 def test_class_names(classes: tuple[str, ...], name: str) -> None:
     """A label has its name, or its number where the model has none."""
-    (best,) = json.loads(Format(JSON, True, Options(classes=True, top_k=1), classes).one(PROBABILITIES))
+    (best,) = json.loads(AnswerFormat(JSON, True, Options(classes=True, top_k=1), classes).one(PROBABILITIES))
     assert best == {"label": 1, "class": name, "probability": 0.5}
 
 
@@ -121,7 +123,7 @@ def test_lines() -> None:
 def test_each_name_of_json_lines(kind: str) -> None:
     """JSON Lines is given under the name by which a client asks for it."""
     for shape in Shape:
-        assert negotiate(f"{kind}; q=0.9", shape=shape) == Format(kind, False, Options())
+        assert negotiate(f"{kind}; q=0.9", shape=shape) == AnswerFormat(kind, False, Options())
 
 
 def test_json_lists() -> None:
