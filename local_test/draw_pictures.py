@@ -10,6 +10,7 @@ import io
 import json
 import math
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from PIL import Image, ImageDraw
 from sagemaker_gluoncv_container.data.recordio import Writer
 
 Colour = tuple[int, int, int]
-_SCALE = 2  # Drawn larger and scaled down: smooth edges.
+_SCALE = 2  # Drawn larger and scaled down, for smooth edges.
 
 
 class Canvas:
-    """Draws in coordinates from -1 to 1, turned, scaled and moved as a whole."""
+    """Draws in coordinates from -1 to 1, which are rotated, scaled and moved as a whole."""
 
     def __init__(self, draw: ImageDraw.ImageDraw, centre: tuple[float, float], size: float, angle: float) -> None:
         self._draw, self._centre, self._size = draw, centre, size
@@ -88,7 +89,7 @@ CLASSES: dict[str, Callable[[Canvas, Colour, random.Random], None]] = {
 
 
 def draw(name: str, seed: int, width: int = 160, height: int = 120) -> bytes:
-    """Return a JPEG of the named thing; another seed, another picture."""
+    """Return a JPEG of the named thing. Another seed gives another picture."""
     pick = random.Random(f"{name}-{seed}")
     ground: Colour = tuple(pick.randint(130, 255) for _ in range(3))  # type: ignore[assignment]
     colour: Colour = tuple(pick.randint(0, 160) for _ in range(3))  # type: ignore[assignment]
@@ -107,7 +108,7 @@ def draw(name: str, seed: int, width: int = 160, height: int = 120) -> bytes:
 
 
 def write_channel(folder: Path, per_class: int, first_seed: int) -> None:
-    """Write a channel of `per_class` pictures of each class, classes alternating."""
+    """Write a channel with `per_class` pictures of each class, in which the classes alternate."""
     folder.mkdir(parents=True, exist_ok=True)
     with Writer(folder / "pictures.rec") as writer:
         for seed in range(first_seed, first_seed + per_class):
@@ -120,12 +121,17 @@ def main() -> None:
     """Draw both channels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--train", type=int, default=75, help="training pictures a class")
-    parser.add_argument("--validation", type=int, default=25, help="validation pictures a class")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", type=int, default=75, help="training pictures per class (75)")
+    parser.add_argument("--validation", type=int, default=25, help="validation pictures per class (25)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other pictures (0)")
     arguments = parser.parse_args()
-    write_channel(arguments.folder / "train", arguments.train, arguments.seed)
-    write_channel(arguments.folder / "validation", arguments.validation, arguments.seed + arguments.train)
+    if min(arguments.train, arguments.validation) < 1:
+        parser.error("Each channel needs at least 1 picture per class.")
+    try:
+        write_channel(arguments.folder / "train", arguments.train, arguments.seed)
+        write_channel(arguments.folder / "validation", arguments.validation, arguments.seed + arguments.train)
+    except OSError as error:
+        sys.exit(f"{arguments.folder} cannot be written: {error.strerror}. Give another folder.")
 
 
 if __name__ == "__main__":

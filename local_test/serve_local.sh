@@ -13,15 +13,23 @@ environment: IMAGE, the image to run (sagemaker-gluoncv:cpu); PORT, if it is not
 USAGE
 }
 
-case ${1:-} in -h | --help) usage && exit ;; esac
-port=${1:-${PORT:-8080}}
-[[ $# -le 1 && $port =~ ^[0-9]+$ ]] || { usage >&2 && exit 2; }
-
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=local_test/docker.sh
+source "$here/docker.sh"
+
+case ${1:-} in -h | --help) usage && exit ;; esac
+[[ $# -le 1 ]] || misused
+port=${1:-${PORT:-8080}}
+image=${IMAGE:-sagemaker-gluoncv:cpu}
 model=$here/work/model
-if [[ ! -d $model ]]; then
-    echo "There is no model in $model: run $here/train_local.sh first" >&2
-    exit 1
+require_port "$port"
+compgen -G "$model/*" >/dev/null || fail "There is no model in $model." "Train one first with $here/train_local.sh."
+require_mountable "$model"
+require_engine
+require_image "$image"
+if (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+    fail "Port $port is in use on this machine." \
+        "Stop what listens there (docker ps, or ss -ltnp, shows it), or choose another port: serve_local.sh $((port % 65535 + 1))"
 fi
 exec docker run --rm --user "$(id -u):$(id -g)" --publish "127.0.0.1:$port:8080" \
-    --volume "$model:/opt/ml/model:ro" "${IMAGE:-sagemaker-gluoncv:cpu}" serve
+    --volume "$model:/opt/ml/model:ro" "$image" serve

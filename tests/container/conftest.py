@@ -10,14 +10,13 @@ import pytest
 from draw_pictures import draw, write_channel
 from pack_folders import pack
 
-from support.containers import LABEL, USER, Job, Server, alarming_lines, docker, serving, train
+from support.containers import IMAGE, LABEL, USER, Job, Server, alarming_lines, docker, serving, train
 from support.processes import free_port
 
 HYPERPARAMETERS = {
     "image_shape": "3,64,64",
     "mini_batch_size": "16",
     "learning_rate": "0.01",
-    "use_pretrained_model": "1",
     "epochs": "3",
 }
 
@@ -31,9 +30,21 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def hyperparameters() -> Mapping[str, str]:
-    """Return hyperparameters that train on the drawn pictures in seconds."""
-    return HYPERPARAMETERS
+def weights_in_image() -> bool:
+    """Return whether the image was built with base weights."""
+    return "resnet18_v1b" in docker("run", "--rm", IMAGE, "ls", "/opt/sagemaker-gluoncv/pretrained")
+
+
+@pytest.fixture
+def pretrained(weights_in_image: bool, require_shared: Callable[[object, str], None]) -> None:
+    """Skip a test whose promise takes base weights, if the image was built without."""
+    require_shared(weights_in_image, "the image was built without base weights")
+
+
+@pytest.fixture(scope="session")
+def hyperparameters(weights_in_image: bool) -> Mapping[str, str]:
+    """Return hyperparameters that train on the drawn pictures in seconds, from base weights if the image has any."""
+    return {**HYPERPARAMETERS, "use_pretrained_model": str(int(weights_in_image))}
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ def test_too_few_classes_are_corrected(job: Runner) -> None:
     assert_is_told(job(num_classes="2"), "num_classes is 2", "Set num_classes to 4")
 
 
+@pytest.mark.usefixtures("pretrained")
 def test_weights_that_the_image_has_not_are_named(job: Runner) -> None:
     """Pretrained weights for a net that the image has none for: it says which it has, and what to do."""
     done = job(num_layers="34")

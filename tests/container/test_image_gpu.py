@@ -67,6 +67,7 @@ def test_it_announces_itself_to_the_runtime() -> None:
     assert "NVIDIA_REQUIRE_CUDA=cuda>=11.2" in environ
 
 
+@pytest.mark.usefixtures("pretrained")
 def test_it_trains_on_the_cpu(job: Job) -> None:
     """A job on a host without a GPU ends well, and learns what the CPU image learns."""
     assert job.exit_code == 0, job.log

@@ -2,10 +2,10 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from socket import create_server
 
 import pytest
 import requests
@@ -14,14 +14,6 @@ from support.containers import IMAGE, READY_SECONDS, status
 from support.processes import free_port, wait_until
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def scripts(root: Path, tmp_path: Path) -> Path:
-    """Return a copy of local_test, whose work folder is not the one in the checkout."""
-    copy = tmp_path / "local_test"
-    shutil.copytree(root / "local_test", copy, ignore=shutil.ignore_patterns("work", "__pycache__"))
-    return copy
 
 
 @pytest.fixture
@@ -60,6 +52,7 @@ def local_server(scripts: Path, environment: dict[str, str]) -> Iterator[Callabl
         assert server.wait(timeout=30) == 0
 
 
+@pytest.mark.usefixtures("pretrained")
 def test_they_train_serve_and_ask(
     run: Run, local_server: Callable[[], None], scripts: Path, flower: bytes, tmp_path: Path
 ) -> None:
@@ -84,3 +77,30 @@ def test_they_say_how_they_are_used(run: Run, script: str) -> None:
     assert (asked.returncode, asked.stdout.split(":")[0]) == (0, "usage")
     misused = run(script, "no", "such", "thing")
     assert (misused.returncode, misused.stderr) == (2, asked.stdout)
+
+
+@pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh"])
+def test_no_image(run: Run, scripts: Path, environment: dict[str, str], script: str) -> None:
+    """An image that is not on this machine is named, and never looked for in a registry."""
+    (scripts / "work" / "model").mkdir(parents=True)
+    (scripts / "work" / "model" / "any.params").touch()
+    environment["IMAGE"] = "sagemaker-gluoncv:there-is-none"
+    done = run(script)
+    assert done.returncode == 1
+    assert "There is no image sagemaker-gluoncv:there-is-none on this machine." in done.stderr
+    assert "make image" in done.stderr
+    assert "pull" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_a_busy_port(run: Run, scripts: Path, address: str) -> None:
+    """A port on which somebody listens is named before a container is started, with a free one to take."""
+    (scripts / "work" / "model").mkdir(parents=True)
+    (scripts / "work" / "model" / "any.params").touch()
+    with create_server((address, 0)) as busy:
+        port = busy.getsockname()[1]
+        done = run("serve_local.sh", str(port))
+    assert done.returncode == 1
+    assert f"Port {port} is in use on this machine." in done.stderr
+    assert f"serve_local.sh {port + 1}" in done.stderr
+    assert "docker:" not in done.stderr

@@ -29,6 +29,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("pretrained")
 def test_fit_deploy_predict_and_transform(
     local_session: Any,
     drawn: Mapping[str, Path],
