@@ -67,7 +67,7 @@ def test_they_train_serve_and_ask(
     assert max(range(4), key=answer.__getitem__) == 2
     refused = run("predict.sh", str(picture), "text/csv")
     assert refused.returncode != 0
-    assert "Content-Type is text/csv" in refused.stdout
+    assert "Content-Type is 'text/csv'" in refused.stdout
 
 
 @pytest.mark.parametrize("script", ["train_local.sh", "serve_local.sh", "predict.sh"])
