@@ -4,6 +4,7 @@ import logging
 
 import mxnet as mx
 import numpy as np
+from mxnet.gluon import HybridBlock
 from PIL import Image
 
 from .. import contract, devices, images
@@ -31,13 +32,24 @@ def choose_contexts() -> list[mx.Context]:
     return [mx.gpu(number) for number in range(len(devices.gpus()))] or [mx.cpu()]
 
 
+def build(hyperparameters: Counted, earlier: Artifact | None = None) -> HybridBlock:
+    """Return the net of a job with its first weights: that of the `earlier` model, if there is one.
+
+    Raises ClientError.
+    """
+    mx.random.seed(hyperparameters.seed)
+    if earlier:
+        return incremental.build(earlier, hyperparameters, choose_contexts())
+    return network.build(hyperparameters, contract.pretrained_dir(), choose_contexts())
+
+
 def loop(
     paths: contract.Paths,
     hyperparameters: Counted,
     channels: Channels,
+    net: HybridBlock,
     progress: Progress,
     threads: int,
-    earlier: Artifact | None = None,
     checkpoints: Checkpoints | None = None,
     state: Arrays | None = None,
     events: EventLog | None = None,
@@ -45,24 +57,15 @@ def loop(
 ) -> Loop:
     """Return the loop of a job: at its beginning or, with the `state` of a checkpoint, where that was written.
 
-    The net is that of the `earlier` model, if there is one. A state that does not fit it is left alone, and the job
-    begins. `threads` decode pictures. Raises ClientError.
+    `net` is what `build` returned. `threads` decode pictures. Raises ClientError.
     """
     hp, contexts = hyperparameters, choose_contexts()
-    mx.random.seed(hp.seed)
-    if earlier:
-        net = incremental.build(earlier, hp, contexts)
-    else:
-        net = network.build(hp, contract.pretrained_dir(), contexts)
     symbol = network.to_symbol(net, hp.multi_label)
     class_weights, positives = _weights(hp, channels.train)
     description = Description(0, hp.num_classes, hp.preprocessing, channels.classes)
     kept = KeptModels(paths.model, symbol, description, hp.checkpoint_frequency, checkpoints)
     optimization = Optimization(net, hp, contexts, positives)
-    if state and (misfit := optimization.misfit(state)):
-        logger.warning("Starting from the beginning: the checkpoint does not fit the net: %s", misfit)
-        progress = Progress()
-    elif state:
+    if state:
         optimization.restore(state)
         kept.restore(progress.history)
     train, validation = _batches(hp, channels, progress, threads)

@@ -1,7 +1,7 @@
 """What decides a job's result, in a few words each: a job goes on only from a checkpoint with all of it equal."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,16 @@ _DIGITS = 16
 
 
 def identity(
-    hyperparameters: Counted, channels: Channels, earlier: Artifact | None, pretrained: Path
+    hyperparameters: Counted,
+    channels: Channels,
+    net: Mapping[str, tuple[int, ...]],
+    earlier: Artifact | None,
+    pretrained: Path,
 ) -> dict[str, Any]:
     """Return by name what must not change between the start of a job and a restart.
 
-    `pretrained` is the folder of base weights. Raises ClientError if they are asked for and there are none.
+    `net` has the shapes of its parameters by name, `pretrained` is the folder of base weights. Raises ClientError if
+    they are asked for and there are none.
     """
     ignored = _MAY_CHANGE + (_OF_THE_NET if earlier else ())
     values = {name: value for name, value in asdict(hyperparameters).items() if name not in ignored}
@@ -33,6 +38,7 @@ def identity(
         "the train channel": _pictures(channels.train),
         "the validation channel": _pictures(channels.validation),
         "the names of the classes": ", ".join(channels.classes),
+        "the net": _shapes(net),
         "the model channel": _model(earlier) if earlier else "none",
         "the base weights": "none" if earlier else _base(hyperparameters, pretrained),
     }
@@ -60,6 +66,12 @@ def _size(sample: FileSample | RecordSample) -> int | None:
         return sample.place.size
     except OSError:
         return None
+
+
+def _shapes(net: Mapping[str, tuple[int, ...]]) -> str:
+    """Return a short text that changes with the names and shapes of a net's parameters."""
+    digest = hashlib.sha256("".join(f"{name}{net[name]}" for name in sorted(net)).encode())
+    return f"{len(net)} parameters, {digest.hexdigest()[:_DIGITS]}"
 
 
 def _model(earlier: Artifact) -> str:

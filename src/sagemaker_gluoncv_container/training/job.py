@@ -20,9 +20,8 @@ from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
 from ..hosts import Hosts
 from . import script
-from .channels import Channels
 from .channels import read as read_channels
-from .hyperparameters import Counted, Hyperparameters
+from .hyperparameters import Hyperparameters
 from .identity import identity
 from .learning.events import EventLog
 from .results.checkpoint import Checkpoints, Progress
@@ -87,15 +86,22 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
 
     # MXNet reads its environment when it is imported, so not before this line.
     from . import assembly
+    from .model import network
     from .results import outcome, quantizing
 
     with _events(paths, counted) as events:
         with _earlier_model(paths) as earlier:
-            checkpoints = _checkpoints(paths, counted, channels, earlier)
-            progress, state = _start(checkpoints)
-            loop = assembly.loop(
-                paths, counted, channels, progress, threads, earlier, checkpoints, state, events=events, ends=ends
+            net = assembly.build(counted, earlier)
+            what = identity(counted, channels, network.shapes(net), earlier, contract.pretrained_dir())
+        checkpoints = Checkpoints(paths.checkpoints, what) if paths.checkpoints else None
+        progress, state = _start(checkpoints)
+        if earlier and not state:
+            logger.info(
+                "Starting from the model in %s; num_layers and use_pretrained_model are ignored", paths.channel(MODEL)
             )
+        loop = assembly.loop(
+            paths, counted, channels, net, progress, threads, checkpoints, state, events=events, ends=ends
+        )
         loop.fit()
     if loop.kept.answers:
         seed, skipped = counted.seed, loop.train.skipped.reasons
@@ -124,16 +130,6 @@ def _earlier_model(paths: contract.Paths) -> AbstractContextManager[Artifact | N
     """Give the model in the `model` channel, None if the job has no such channel."""
     folder = paths.channel(MODEL)
     return model_folder.opened(folder) if folder.is_dir() else nullcontext()
-
-
-def _checkpoints(
-    paths: contract.Paths, hyperparameters: Counted, channels: Channels, earlier: Artifact | None
-) -> Checkpoints | None:
-    """Return the checkpoints of this very job, None if it has no place for any."""
-    folder = paths.checkpoints
-    if folder is None:
-        return None
-    return Checkpoints(folder, identity(hyperparameters, channels, earlier, contract.pretrained_dir()))
 
 
 def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:

@@ -1,6 +1,5 @@
 """assembly: what a job computes on, and how its parts are joined; the parts have tests of their own."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,8 @@ def assemble(tmp_path: Path) -> Assemble:
         )
         channels = Channels(train or listed([(0,), (1,), (1,), (2,)]), listed([(0,)]), ("ant", "bee", "cat"))
         where = progress or Progress()
-        return assembly.loop(Paths(tmp_path), hyperparameters, channels, where, 1, checkpoints=checkpoints, state=state)
+        net = assembly.build(hyperparameters)
+        return assembly.loop(Paths(tmp_path), hyperparameters, channels, net, where, 1, checkpoints, state)
 
     return assemble
 
@@ -94,28 +94,6 @@ def test_a_checkpoint_is_where_it_goes_on(assemble: Assemble, tmp_path: Path) ->
     restored = network.parameters(after.optimization.net)
     assert all(np.array_equal(restored[name], state[f"net/{name}"]) for name in restored)
     assert after.progress.epoch == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda state: {name: each for name, each in state.items() if "head_weight" not in name}, "Only the net has"),
-        (lambda state: {**state, "net/other": np.zeros(3)}, "Only the checkpoint has other"),
-        (lambda state: {**state, "net/resnet_head_bias": np.zeros(7)}, r"is \(7,\) in the checkpoint, and \(3,\) in"),
-    ],
-    ids=["a weight less", "a weight more", "another shape"],
-)
-def test_a_checkpoint_of_another_net(
-    assemble: Assemble, change: Callable[[Any], Any], reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A state that does not fit the net is left alone: the job starts from the beginning, and says why."""
-    whole = assemble(seed=1).optimization.state()
-    loop = assemble(seed=2, progress=Progress(epoch=1, batch=3), state=change(whole))
-    assert (loop.progress.epoch, loop.progress.batch) == (0, 0)
-    fresh = network.parameters(assemble(seed=2).optimization.net)
-    now = network.parameters(loop.optimization.net)
-    assert all(np.array_equal(fresh[name], now[name]) for name in fresh)
-    assert re.search(f"Starting from the beginning: the checkpoint does not fit the net: .*{reason}", caplog.text)
 
 
 def test_weights_of_classes(assemble: Assemble) -> None:

@@ -29,6 +29,7 @@ class Job:
         self.pretrained, self.model = folder / "pretrained", folder / "model"
         self.hyperparameters = SCRATCH
         self.earlier = False
+        self.net: dict[str, tuple[int, ...]] = {"weight": (2, 3), "bias": (2,)}
         self.classes: tuple[str, ...] = ("ant", "bee")
         self.labels = [(0.0,), (1.0,)]
         self.local = True
@@ -48,7 +49,7 @@ class Job:
         samples = [FileSample(f"train/{number}", each, self.picture) for number, each in enumerate(self.labels)]
         channels = Channels(Stored(samples, self.local), Stored(samples[:1], self.local), self.classes)
         earlier = artifact.load(self.model) if self.earlier else None
-        return identity(self.hyperparameters, channels, earlier, self.pretrained)
+        return identity(self.hyperparameters, channels, self.net, earlier, self.pretrained)
 
     def what_differs(self, before: dict[str, Any]) -> set[str]:
         """Return the names that are not as before."""
@@ -125,6 +126,18 @@ def test_hyperparameters_that_an_earlier_model_replaces(job: Job) -> None:
     before = job.identity()
     job.hyperparameters = dataclasses.replace(SCRATCH, num_layers=50)
     assert job.what_differs(before) == set()
+
+
+@pytest.mark.parametrize(
+    "net", [{"weight": (2, 3)}, {"weight": (3, 2), "bias": (2,)}, {"w": (2, 3), "bias": (2,)}], ids=str
+)
+def test_net(job: Job, net: dict[str, tuple[int, ...]]) -> None:
+    """A net of other shapes or names cannot take a checkpoint; the order of its parameters does not matter."""
+    before = job.identity()
+    job.net = dict(reversed(job.net.items()))
+    assert job.what_differs(before) == set()
+    job.net = net
+    assert job.what_differs(before) == {"the net"}
 
 
 def test_base_weights(job: Job) -> None:

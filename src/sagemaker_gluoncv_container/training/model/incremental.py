@@ -51,7 +51,6 @@ def build(earlier: Artifact, hyperparameters: Counted, contexts: Sequence[mx.Con
     except mx.MXNetError as error:
         what = f"The model in {earlier.directory} cannot take pictures of image_shape {_dotted(hp.image_shape)}"
         raise ClientError(what, _reason(error), f"It was made for {pre.height} x {pre.width} pixels") from error
-    logger.info("Starting from an earlier model; num_layers and use_pretrained_model are ignored")
     return net
 
 

@@ -135,6 +135,11 @@ def is_learnt(parameter: mx.gluon.Parameter) -> bool:
     return bool(parameter.grad_req != "null")
 
 
+def shapes(net: HybridBlock) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all parameters and statistics by name."""
+    return {name: tuple(parameter.shape) for name, parameter in net.collect_params().items()}
+
+
 def parameters(net: HybridBlock) -> Arrays:
     """Return the values of all parameters and statistics by name. With several devices, these are means over them."""
     return {name: parameter._reduce().asnumpy() for name, parameter in net.collect_params().items()}

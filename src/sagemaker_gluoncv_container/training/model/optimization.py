@@ -111,19 +111,10 @@ class Optimization:
                 arrays[f"{_STATE}{index}/{place}"] = array.asnumpy()
         return arrays
 
-    def misfit(self, arrays: Arrays) -> str | None:
-        """Return why this is not the state of such a net, None if it is."""
-        theirs, ours = _of_net(arrays), parameters(self.net)
-        for name in sorted(ours.keys() | theirs.keys()):
-            if name not in theirs or name not in ours:
-                return f"Only {'the net' if name in ours else 'the checkpoint'} has {name}"
-            if theirs[name].shape != ours[name].shape:
-                return f"{name} is {theirs[name].shape} in the checkpoint, and {ours[name].shape} in the net"
-        return None
-
     def restore(self, arrays: Arrays) -> None:
         """Go back to what `state` returned."""
-        set_parameters(self.net, _of_net(arrays))
+        of_net = {name.removeprefix(_NET): array for name, array in arrays.items() if name.startswith(_NET)}
+        set_parameters(self.net, of_net)
         optimizer, steps = self._trainer.optimizer, int(arrays[f"{_STATE}steps"])
         optimizer.num_update = optimizer.begin_num_update = steps
         if self._loss_scale:
@@ -137,10 +128,6 @@ class Optimization:
                 for place, array in enumerate(_as_tuple(state)):
                     array[:] = arrays[f"{_STATE}{index}/{place}"]
                 updater.states[index], updater.states_synced[index], counts[index] = state, True, steps
-
-
-def _of_net(arrays: Arrays) -> Arrays:
-    return {name.removeprefix(_NET): array for name, array in arrays.items() if name.startswith(_NET)}
 
 
 def _joined(parts: Sequence[mx.nd.NDArray], rows: int) -> Floats:
