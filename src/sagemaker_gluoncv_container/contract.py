@@ -48,6 +48,7 @@ BASE_DIR = Variable("SAGEMAKER_BASE_DIR", "the root of the platform's tree", "/o
 PRETRAINED_DIR = Variable(
     "SAGEMAKER_GLUONCV_PRETRAINED_DIR", "the folder of base weights", "/opt/sagemaker-gluoncv/pretrained"
 )
+JOB_NAME = Variable("TRAINING_JOB_NAME", "the job's name in the report; the platform sets it")
 PROGRAM = Variable("SAGEMAKER_PROGRAM", "your own training script, in a derived image")
 HOST_SECRET = Variable("SAGEMAKER_GLUONCV_HOST_SECRET", "a secret that the hosts of a `prepare` job share")
 COMPUTE_THREADS = Variable("OMP_NUM_THREADS", "threads that compute", "CPUs / workers", 1, 512)
@@ -237,6 +238,11 @@ def read_object(path: Path) -> dict[str, Any]:
 def pretrained_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of base weights: outside /opt/ml, which the platform mounts over."""
     return Path(Environment(environ).text(PRETRAINED_DIR))
+
+
+def job_name(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of this training job, empty if the platform has not given one."""
+    return Environment(environ).text(JOB_NAME)
 
 
 def set_compute_threads(count: int) -> None:

@@ -39,6 +39,12 @@ def test_environment_is_read_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert Paths.from_environment() == Paths(tmp_path)
 
 
+def test_job_name() -> None:
+    """The platform names the job; where it does not, there is no name."""
+    assert contract.job_name({"TRAINING_JOB_NAME": "job-7"}) == "job-7"
+    assert contract.job_name({}) == ""
+
+
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
     """Return a tree whose config folder is there."""

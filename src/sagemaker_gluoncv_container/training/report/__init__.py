@@ -11,10 +11,10 @@ __all__ = ["RunRecord", "write"]
 def write(output_dir: Path, run: RunRecord) -> None:
     """Write metrics.json and report.html into `output_dir`, which is made if there is none.
 
-    Both hold the figures of one dict. Raises OSError if the folder cannot be written to.
+    Both show the figures of one dict. Raises OSError if the folder cannot be written to.
     """
     figures = evaluation.figures(run)
     output_dir.mkdir(parents=True, exist_ok=True)
     (output_dir / "metrics.json").write_text(evaluation.to_json(figures), encoding="utf-8")
-    # A file name from a stranger may be no UTF-8: it arrives as lone surrogates.
+    # A stranger's file name may not be UTF-8. It then arrives with lone surrogates.
     (output_dir / "report.html").write_text(page.render(figures, run.picture), encoding="utf-8", errors="replace")

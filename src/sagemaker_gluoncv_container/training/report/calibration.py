@@ -12,16 +12,20 @@ from scipy.optimize import minimize_scalar
 from ...arrays import Doubles, Flags, Integers
 
 BINS = 15
-# Where the search for a temperature ends; a net whose answers are all right would have it at 0.
+# The bounds of the search for a temperature. If all answers are right, the best one would be 0: there is none.
 LOWEST, HIGHEST = 0.05, 20.0
+# So near to a bound, as a factor, the search has ended there.
+_NEAR = 1.01
 # float32 rounds what is less likely to 0, whose logarithm is not finite.
 _SMALLEST = 1e-12
 # Of the temperature's logarithm: four digits of the temperature.
 _TOLERANCE = 1e-5
+# Nats by which two temperatures differ no more than floats do.
+_FLAT = 1e-9
 
 
 def reliability(confidence: Doubles, right: Flags) -> list[dict[str, Any]]:
-    """Return the BINS bins of equal width over (0, 1]: bounds, count, mean confidence and share of right answers.
+    """Return BINS bins of equal width over (0, 1]: bounds, count, mean confidence and share of right answers.
 
     `confidence` is the probability of each answer, (n,). An empty bin has None for its means.
     """
@@ -67,13 +71,15 @@ def _logits(probabilities: Doubles) -> Doubles:
 def negative_log_likelihood(probabilities: Doubles, true: Integers) -> float:
     """Return the mean of -log p(true class) in nats; `true` is class numbers, (n,)."""
     given = probabilities[np.arange(len(true)), true]
-    return float(-np.log(np.maximum(given, _SMALLEST)).mean())
+    # Not -0.0 where all are 1.
+    return float(-np.log(np.maximum(given, _SMALLEST)).mean()) + 0.0
 
 
 def temperature(probabilities: Doubles, true: Integers) -> float:
     """Return the temperature with the least negative log likelihood, from LOWEST to HIGHEST, to about four digits.
 
-    The likelihood is convex in 1 / temperature, so there is one minimum.
+    The likelihood is convex in 1 / temperature, so there is one minimum. If all answers are right it falls without end,
+    until floats can no longer tell; then the bound is returned.
     """
     # For 50,000 pictures and 1,000 classes these are 400 MB: made once, not at every step.
     logits = _logits(probabilities)
@@ -85,16 +91,35 @@ def temperature(probabilities: Doubles, true: Integers) -> float:
 
     bounds = (math.log(LOWEST), math.log(HIGHEST))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _TOLERANCE})
-    return math.exp(found.x)
+    as_good = [each for each in bounds if loss(each) <= found.fun + _FLAT]
+    return math.exp(as_good[0] if as_good else found.x)
+
+
+def bound(temperature: float) -> str | None:
+    """Return "lowest" or "highest" if the search ended at a bound, so that there is no best temperature, else None."""
+    if temperature <= LOWEST * _NEAR:
+        return "lowest"
+    return "highest" if temperature >= HIGHEST / _NEAR else None
 
 
 def figures(probabilities: Doubles, true: Integers) -> dict[str, Any]:
-    """Return ECE and negative log likelihood as they are and with the temperature, and the bins of both."""
+    """Return ECE, negative log likelihood and bins as they are and with the best temperature.
+
+    Where the search for it ends at a `bound`, it and what would follow from it are None.
+    """
     best = temperature(probabilities, true)
-    result: dict[str, Any] = {"temperature": best}
-    for suffix, given in (("", probabilities), ("_after", scaled(probabilities, best))):
-        bins = reliability(given.max(1), given.argmax(1) == true)
-        result[f"ece{suffix}"] = expected_calibration_error(bins)
-        result[f"nll{suffix}"] = negative_log_likelihood(given, true)
-        result[f"bins{suffix}"] = bins
-    return result
+    at_bound = bound(best)
+    result: dict[str, Any] = {"temperature": None if at_bound else best, "bound": at_bound}
+    result |= _measured("", probabilities, true)
+    if at_bound:
+        return {**result, **dict.fromkeys(("ece_after", "nll_after", "bins_after"))}
+    return {**result, **_measured("_after", scaled(probabilities, best), true)}
+
+
+def _measured(suffix: str, probabilities: Doubles, true: Integers) -> dict[str, Any]:
+    bins = reliability(probabilities.max(1), probabilities.argmax(1) == true)
+    return {
+        f"ece{suffix}": expected_calibration_error(bins),
+        f"nll{suffix}": negative_log_likelihood(probabilities, true),
+        f"bins{suffix}": bins,
+    }

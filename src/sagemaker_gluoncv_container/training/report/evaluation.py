@@ -6,47 +6,54 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from . import calibration, multi_label, single_label
+from ...arrays import Doubles, Flags
+from . import calibration, multi_label, single_label, verdict
 from .record import RunRecord
 
 Figures = dict[str, Any]
 
 FORMAT_VERSION = 1
 TOP_CONFUSIONS = 20
-# More than the page shows: some cannot be shown because they cannot be read.
+# More than the page shows, because some can no longer be read.
 _MOST_WRONG = 48
 # A million numbers, 2 MB of JSON; with more classes the top confusions say more.
 _LARGEST_MATRIX = 1000
-# Where an answer of a net with any number of classes becomes a yes, before a better threshold is known.
+# The threshold of a yes in a multi-label net, before a better one is known.
 _HALF = 0.5
 
 
 def figures(run: RunRecord) -> Figures:
-    """Return the figures of the run, as JSON can say them; without validation pictures, what needs them is missing.
+    """Return the figures of the run in JSON's types. Without validation pictures, what needs them is missing.
 
-    Probabilities that are not finite count as 0, so that a job whose net fell apart still gets its report.
+    A picture that the net answers with NaN or infinity is wrong in every figure; calibration leaves it out.
     """
-    finite = np.isfinite(run.probabilities)
-    probabilities = np.where(finite, run.probabilities, 0).astype(np.float64)
+    probabilities = run.probabilities.astype(np.float64)
     pictures, classes = probabilities.shape
+    finite = np.isfinite(probabilities).all(1)
     names = [*run.classes[:classes], *(str(number) for number in range(len(run.classes), classes))]
     evaluate = _multi_label if run.multi_label else _single_label
+    # What there is without a picture to measure with.
+    unmeasured = {"classes": [{"name": name} for name in names]}
     result = {
         "format_version": FORMAT_VERSION,
+        "job": run.job,
+        "date": run.date,
+        "image_version": run.image_version,
+        "verdict": "",
         "multi_label": run.multi_label,
         "kept_epoch": run.kept_epoch,
         "pictures": pictures,
-        "not_finite": int(pictures - finite.all(1).sum()),
-        **(evaluate(run, probabilities, names) if pictures else {"classes": [{"name": name} for name in names]}),
+        "not_finite": int(pictures - finite.sum()),
+        **(evaluate(run, probabilities, finite, names) if pictures else unmeasured),
         "history": [dict(epoch) for epoch in run.history],
         "counts": {channel: list(counts) for channel, counts in run.counts.items()},
         "skipped": [{"name": name, "reason": reason} for name, reason in run.skipped],
         "duplicates": _duplicates(run),
         "settings": dict(run.settings),
     }
-    return {key: _plain(value) for key, value in result.items()}
+    plain = {key: _plain(value) for key, value in result.items()}
+    return {**plain, "verdict": verdict.sentence(plain)}
 
 
 def _duplicates(run: RunRecord) -> list[dict[str, str]] | None:
@@ -59,8 +66,8 @@ def _named(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict
     return [{"name": name, **row} for name, row in zip(names, rows, strict=True)]
 
 
-def _single_label(run: RunRecord, probabilities: NDArray[np.float64], names: Sequence[str]) -> Figures:
-    true, predicted = run.labels.astype(np.int64), probabilities.argmax(1)
+def _single_label(run: RunRecord, probabilities: Doubles, finite: Flags, names: Sequence[str]) -> Figures:
+    true, predicted = run.labels.astype(np.int64), single_label.answers(probabilities)
     rows = single_label.scores(true, predicted, len(names))
     wrong = single_label.most_wrong(true, probabilities)
     small = len(names) <= _LARGEST_MATRIX
@@ -68,7 +75,7 @@ def _single_label(run: RunRecord, probabilities: NDArray[np.float64], names: Seq
         "accuracy": float((true == predicted).mean()),
         "errors": len(wrong),
         "averages": single_label.averages(rows),
-        "calibration": calibration.figures(probabilities, true),
+        "calibration": calibration.figures(probabilities[finite], true[finite]) if finite.any() else None,
         "classes": _named(rows, names),
         "confusion_matrix": single_label.confusion_matrix(true, predicted, len(names)).tolist() if small else None,
         "top_confusions": single_label.top_confusions(true, predicted, TOP_CONFUSIONS),
@@ -76,11 +83,13 @@ def _single_label(run: RunRecord, probabilities: NDArray[np.float64], names: Seq
     }
 
 
-def _multi_label(run: RunRecord, probabilities: NDArray[np.float64], names: Sequence[str]) -> Figures:
+def _multi_label(run: RunRecord, probabilities: Doubles, finite: Flags, names: Sequence[str]) -> Figures:
     positive = run.labels.reshape(probabilities.shape) > _HALF
+    # What is not finite counts as the opposite of what is right: wrong in every figure below.
+    probabilities = np.where(finite[:, None], probabilities, 1.0 - positive)
     answered = probabilities > _HALF
     rows = [multi_label.scores_of_class(*columns) for columns in zip(probabilities.T, positive.T, strict=True)]
-    # With no threshold of its own a class is never answered.
+    # A class without a threshold is never answered.
     thresholds = np.array([math.inf if row["threshold"] is None else row["threshold"] for row in rows])
     wrong = multi_label.most_wrong(positive, probabilities >= thresholds, probabilities)
     known = [row["average_precision"] for row in rows if row["average_precision"] is not None]
@@ -96,7 +105,7 @@ def _multi_label(run: RunRecord, probabilities: NDArray[np.float64], names: Sequ
 
 
 def _plain(value: Any) -> Any:
-    """Return the value as JSON can say it: NaN and infinity, which it cannot, are None; the unknown is its text."""
+    """Return the value in JSON's types. NaN and infinity, which JSON has not, become None; other types become text."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, np.generic | np.ndarray):
@@ -109,6 +118,6 @@ def _plain(value: Any) -> Any:
 
 
 def to_json(figures: Figures) -> str:
-    """Return the figures as JSON, a line for each key."""
+    """Return the figures as JSON, one line per key."""
     lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in figures.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -10,11 +10,11 @@ from ...arrays import Doubles, Flags
 def precision_recall(scores: Doubles, positive: Flags) -> tuple[Doubles, Doubles, Doubles]:
     """Return thresholds, falling, with the precision and the recall of "score >= threshold" at each.
 
-    `scores` and `positive` are (n,), with one positive at least; equal scores are one threshold.
+    `scores` and `positive` are (n,), with at least one positive. Equal scores are one threshold.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], positive[order].cumsum()
-    # Of equal scores only the last counts: a threshold cannot come between them.
+    # Of equal scores only the last counts, because a threshold cannot come between them.
     last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
     return ranked[last], hits[last] / (last + 1), hits[last] / hits[-1]
 
@@ -31,9 +31,9 @@ def average_precision(scores: Doubles, positive: Flags) -> float | None:
 
 
 def best_threshold(scores: Doubles, positive: Flags) -> float | None:
-    """Return the score from which on to answer yes so that F1 is largest; None if nothing is positive.
+    """Return the lowest score to answer with yes so that F1 is largest; None if nothing is positive.
 
-    It is the lowest score that still gets a yes, and of two that are as good the higher.
+    Of two thresholds with equal F1 it is the higher.
     """
     if not positive.any():
         return None
@@ -45,7 +45,7 @@ def best_threshold(scores: Doubles, positive: Flags) -> float | None:
 def scores_of_class(scores: Doubles, positive: Flags) -> dict[str, Any]:
     """Return the figures of a class: average precision, best threshold, and with it precision, recall and F1.
 
-    Support and the number of answers too. A class without positives has no threshold, and figures of 0.
+    Support and the number of answers are there too. A class without positives has no threshold, and figures of 0.
     """
     threshold = best_threshold(scores, positive)
     answered = scores >= threshold if threshold is not None else np.zeros(len(scores), bool)
@@ -62,7 +62,7 @@ def scores_of_class(scores: Doubles, positive: Flags) -> dict[str, Any]:
 
 
 def most_wrong(positive: Flags, answered: Flags, probabilities: Doubles) -> list[dict[str, Any]]:
-    """Return the pictures with a wrong yes or no, the one whose worst class is furthest off first.
+    """Return the pictures with a wrong yes or no, the one whose worst class is most wrong first.
 
     All are (n, classes). `probability` is that of the worst class, `worst`.
     """

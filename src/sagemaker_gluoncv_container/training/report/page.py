@@ -1,7 +1,7 @@
 """The page: the figures as one HTML file that opens offline, without a script.
 
-Class and file names come from strangers: jinja2 escapes whatever goes into the page, markupsafe what goes into a chart,
-and the page's Content-Security-Policy forbids scripts and the network.
+Names of classes and files come from strangers. jinja2 escapes what goes into the page, markupsafe what goes into a
+chart, and the page's Content-Security-Policy forbids scripts and the network.
 """
 
 import json
@@ -16,7 +16,7 @@ from ...errors import ContainerError
 from . import charts
 from .evaluation import Figures
 
-# A larger grid is unreadable: the most frequent confusions stand for it.
+# A larger grid is unreadable. The list of the most frequent confusions takes its place.
 LARGEST_GRID = 30
 MOST_WRONG = 24
 # Pixels of the longer side.
@@ -24,14 +24,15 @@ _THUMBNAIL = 160
 
 
 def render(figures: Figures, picture: Callable[[int], bytes] | None) -> str:
-    """Return the page; `picture(i)` gives the encoded bytes of validation picture i.
+    """Return the page. `picture(i)` gives the encoded bytes of validation picture i.
 
-    A picture that cannot be read is left out, and the next one shown in its place.
+    A picture that cannot be read is left out, and the next one is shown in its place.
     """
     names = [each["name"] for each in figures["classes"]]
     return pages.render(
         Path(__file__).with_name("page.html"),
         run=figures,
+        calibration=figures.get("calibration"),
         show=lambda *path: _shown(figures, path),
         names=names,
         rows=_rows(figures),
@@ -45,7 +46,7 @@ def render(figures: Figures, picture: Callable[[int], bytes] | None) -> str:
 
 
 def _shown(figures: Figures, path: tuple[str | int, ...]) -> Markup:
-    """Return the figure at a path as people read it, and beside it, for programs, as it is."""
+    """Return the figure at a path as people read it and, in an attribute, exactly as programs need it."""
     value: Any = figures
     for key in path:
         value = value[key]
@@ -57,12 +58,12 @@ def _shown(figures: Figures, path: tuple[str | int, ...]) -> Markup:
 
 
 def _rounded(value: float) -> str:
-    """Return three decimals, or three digits of what would be no more than a trace of a number."""
+    """Return three decimals, or three digits if the number is small."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.3g}"
 
 
 def _rows(figures: Figures) -> list[int]:
-    """Return the classes' numbers in the order in which they are listed: of many, the weakest first."""
+    """Return the classes' numbers in the order of the page's list. If there are many, the weakest come first."""
     numbers = range(len(figures["classes"]))
     if len(numbers) <= LARGEST_GRID or not figures["pictures"]:
         return list(numbers)
@@ -70,7 +71,7 @@ def _rows(figures: Figures) -> list[int]:
 
 
 def _curves(figures: Figures) -> list[tuple[str, Markup]]:
-    """Return (title, chart) for each kind of figure in the history; `train:x` and `validation:x` share a chart."""
+    """Return (title, chart) for each kind of figure in the history. `train:x` and `validation:x` share a chart."""
     kinds: dict[str, dict[str, list[tuple[float, float | None]]]] = {}
     for number, epoch in enumerate(figures["history"]):
         for key, value in epoch.items():
@@ -101,6 +102,6 @@ def _with_thumbnails(
         try:
             shown.append((place, answer, pages.thumbnail(picture(answer["index"]), _THUMBNAIL)))
         except (ContainerError, OSError):
-            # It was readable when the net saw it: a passing fault of storage is no reason to lose the report.
+            # It was readable when the net saw it. A temporary storage fault must not cost the report.
             continue
     return shown

@@ -3,18 +3,26 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...arrays import Integers
+from ...arrays import Doubles, Integers
+
+# In place of a class where the net's answer is NaN or infinite, which is wrong whatever the true class is.
+NO_ANSWER = -1
+
+
+def answers(probabilities: Doubles) -> Integers:
+    """Return the most probable class of each picture, (n,), of probabilities (n, classes); NO_ANSWER if not finite."""
+    finite = np.isfinite(probabilities).all(1)
+    return np.where(finite, np.where(finite[:, None], probabilities, 0).argmax(1), NO_ANSWER)
 
 
 def scores(true: Integers, predicted: Integers, classes: int) -> list[dict[str, Any]]:
     """Return precision, recall, F1, support and the number of predictions of each class.
 
-    `true` and `predicted` are class numbers, (n,). What is 0 / 0 is 0, as in scikit-learn's default.
+    `true` and `predicted` are class numbers, (n,). 0 / 0 is 0, as in scikit-learn's default.
     """
     support = np.bincount(true, minlength=classes)
-    answers = np.bincount(predicted, minlength=classes)
+    answers = np.bincount(predicted[predicted != NO_ANSWER], minlength=classes)
     right = np.bincount(true[true == predicted], minlength=classes)
     precision, recall = right / np.maximum(1, answers), right / np.maximum(1, support)
     # 2 right / (support + answers) is the harmonic mean of the two, without a second division by zero.
@@ -27,7 +35,7 @@ def scores(true: Integers, predicted: Integers, classes: int) -> list[dict[str, 
 def averages(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Return the macro mean and the mean weighted by support of precision, recall and F1.
 
-    A class that neither occurs nor was ever answered is left out, as in scikit-learn.
+    A class that neither occurs nor is ever answered is left out, as in scikit-learn.
     """
     known = [row for row in rows if row["support"] or row["predicted"]]
     pictures = max(1, sum(row["support"] for row in known))
@@ -40,6 +48,7 @@ def averages(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def confusion_matrix(true: Integers, predicted: Integers, classes: int) -> Integers:
     """Return the number of pictures of each true class (rows) by the class answered (columns)."""
+    true, predicted = true[predicted != NO_ANSWER], predicted[predicted != NO_ANSWER]
     flat = np.bincount(true * classes + predicted, minlength=classes * classes)
     return flat.reshape(classes, classes)
 
@@ -47,9 +56,9 @@ def confusion_matrix(true: Integers, predicted: Integers, classes: int) -> Integ
 def top_confusions(true: Integers, predicted: Integers, most: int) -> list[dict[str, Any]]:
     """Return the most frequent (true, predicted) pairs of errors: class numbers, count, share of the true class.
 
-    Needs no matrix, so the number of classes does not matter.
+    It needs no matrix, so there may be any number of classes.
     """
-    wrong = true != predicted
+    wrong = (true != predicted) & (predicted != NO_ANSWER)
     pairs, counts = np.unique(np.stack([true[wrong], predicted[wrong]], 1), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:most]
     return [
@@ -63,17 +72,20 @@ def top_confusions(true: Integers, predicted: Integers, most: int) -> list[dict[
     ]
 
 
-def most_wrong(true: Integers, probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Return the wrong answers, the least probability of the true class first."""
-    predicted = probabilities.argmax(1)
-    rows = np.arange(len(true))
-    given_true, given_answer = probabilities[rows, true], probabilities[rows, predicted]
+def most_wrong(true: Integers, probabilities: Doubles) -> list[dict[str, Any]]:
+    """Return the wrong answers, the least probability of the true class first.
+
+    An answer that is not finite comes first: no class with probability 0.
+    """
+    predicted, rows = answers(probabilities), np.arange(len(true))
+    known = np.where((predicted != NO_ANSWER)[:, None], probabilities, 0)
+    given_true, given_answer = known[rows, true], known[rows, predicted]
     order = np.argsort(given_true, kind="stable")
     return [
         {
             "index": int(each),
             "true": [int(true[each])],
-            "predicted": [int(predicted[each])],
+            "predicted": [int(predicted[each])] if predicted[each] != NO_ANSWER else [],
             "probability": float(given_answer[each]),
             "true_probability": float(given_true[each]),
         }

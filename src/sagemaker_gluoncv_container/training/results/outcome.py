@@ -3,9 +3,10 @@
 import dataclasses
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from ... import disk
+from ... import __version__, contract, disk
 from ...data.batches import SkippedPictures
 from ...data.samples import Channel, Stored
 from .. import report
@@ -46,6 +47,9 @@ def write_report(
         counts=_counts(channels, hyperparameters),
         skipped=sorted(skipped.reasons.items()),
         duplicates=channels.duplicates,
+        job=contract.job_name(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        image_version=__version__,
     )
     try:
         report.write(directory, record)

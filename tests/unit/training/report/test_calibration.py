@@ -69,7 +69,7 @@ def test_temperature_of_a_perfect_net() -> None:
 
 
 def test_figures() -> None:
-    """Of a net that is too sure, the temperature mends both error and loss, and changes no answer."""
+    """Of a net that is too sure, the temperature corrects both error and loss, and changes no answer."""
     probabilities, labels = overconfident(3.0)
     figures = calibration.figures(probabilities, labels)
     assert figures["ece"] > 0.1
@@ -77,3 +77,34 @@ def test_figures() -> None:
     assert figures["nll_after"] < figures["nll"]
     right = [sum((each["accuracy"] or 0) * each["count"] for each in figures[bins]) for bins in ("bins", "bins_after")]
     assert right[0] == pytest.approx(right[1])
+    assert figures["bound"] is None
+
+
+@pytest.mark.parametrize("sure", [0.51, 0.94, 0.999999, 1.0])
+@pytest.mark.parametrize("pictures", [2, 300])
+def test_all_answers_right_is_no_temperature(sure: float, pictures: int) -> None:
+    """Where ever larger probabilities would fit better the search ends at its bound, which is not a result."""
+    true = np.arange(pictures) % 2
+    probabilities = np.where(np.eye(2)[true] == 1, sure, 1 - sure)
+    assert calibration.temperature(probabilities, true) == pytest.approx(calibration.LOWEST)
+    figures = calibration.figures(probabilities, true)
+    assert figures["bound"] == "lowest"
+    assert [figures[name] for name in ("temperature", "ece_after", "nll_after", "bins_after")] == [None] * 4
+    assert figures["ece"] == pytest.approx(1 - sure)
+    assert str(figures["nll"])[0] != "-"
+
+
+def test_a_net_that_is_always_wrong_has_no_temperature() -> None:
+    """The best it could do is to say nothing: the other bound."""
+    figures = calibration.figures(np.array([[0.9, 0.1], [0.2, 0.8]] * 5), np.array([1, 0] * 5))
+    assert (figures["bound"], figures["temperature"]) == ("highest", None)
+
+
+def test_one_wrong_answer_among_many_has_a_temperature() -> None:
+    """As soon as an answer is wrong there is something to find, and it is shown."""
+    probabilities, true = np.full((50, 2), [0.9, 0.1]), np.zeros(50, np.int64)
+    true[0] = 1
+    figures = calibration.figures(probabilities, true)
+    assert figures["bound"] is None
+    assert calibration.LOWEST < figures["temperature"] < 1
+    assert figures["nll_after"] < figures["nll"]

@@ -45,7 +45,7 @@ def test_single_label() -> None:
 
 
 def test_multi_label() -> None:
-    """At one half, five of six answers are right and two of three pictures; bird's best threshold mends the third."""
+    """At one half, five of six answers are right and two of three pictures; bird's best threshold fixes the third."""
     figures = evaluation.figures(TAGS)
     assert figures["accuracy"] == pytest.approx(5 / 6)
     assert figures["exact_match"] == pytest.approx(2 / 3)
@@ -74,6 +74,42 @@ def test_a_net_that_diverged() -> None:
     assert figures["not_finite"] == 3
     assert figures["most_wrong"][0]["probability"] == 0
     assert json.loads(evaluation.to_json(figures)) == figures
+    # The first two are of class 0, which argmax takes NaN for.
+    assert (figures["accuracy"], figures["errors"]) == (0.25, 3)
+    assert figures["confusion_matrix"] == [[0, 0], [0, 1]]
+    assert "cannot be used" in figures["verdict"]
+
+
+def test_calibration_leaves_out_what_is_not_finite() -> None:
+    """Its figures are those of the other pictures; without any there are none."""
+    spoilt = RUN.probabilities.copy()
+    spoilt[0] = np.nan
+    rest = replace(RUN, probabilities=RUN.probabilities[1:], labels=RUN.labels[1:], names=RUN.names[1:])
+    found = evaluation.figures(replace(RUN, probabilities=spoilt))
+    assert found["calibration"] == evaluation.figures(rest)["calibration"]
+    assert evaluation.figures(replace(RUN, probabilities=spoilt * np.nan))["calibration"] is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_label_of_a_picture_that_is_not_finite_is_right(value: float) -> None:
+    """With several labels, absent ones are wrong too, in every figure."""
+    probabilities = np.array([[1, 0], [0, 1], [value, 0]], np.float32)
+    labels = np.array([[1, 0], [0, 1], [0, 0]], np.float32)
+    figures = evaluation.figures(replace(TAGS, probabilities=probabilities, labels=labels))
+    assert figures["not_finite"] == 1
+    assert figures["accuracy"] == pytest.approx(4 / 6)
+    assert figures["exact_match"] == pytest.approx(2 / 3)
+    assert figures["mean_average_precision"] < 1
+    assert [row["precision"] for row in figures["classes"]] == [0.5, 0.5]
+    assert figures["most_wrong"][0]["name"] == "c"
+
+
+def test_where_a_report_comes_from() -> None:
+    """The job, the date, the image and the verdict stand at the beginning of metrics.json."""
+    run = replace(RUN, job="job-1", date="2026-11-25 08:00 UTC", image_version="1.2.3")
+    figures = evaluation.figures(run)
+    assert [figures[key] for key in ("job", "date", "image_version")] == ["job-1", "2026-11-25 08:00 UTC", "1.2.3"]
+    assert figures["verdict"].startswith("The model is not clearly better than always answering bird")
 
 
 @pytest.mark.parametrize("run", [RUN, TAGS])

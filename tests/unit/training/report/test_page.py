@@ -234,3 +234,43 @@ def test_notes() -> None:
 def test_duplicates(duplicates: list[tuple[str, str]] | None, text: str) -> None:
     """Where nobody looked for duplicates, the page does not say that there are none."""
     assert text in rendered(run_of(4, duplicates=duplicates)).text
+
+
+def test_where_the_page_comes_from() -> None:
+    """Job, date, image version and verdict stand under the title; what is unknown is left out."""
+    text = " ".join(rendered(run_of(4, job=HOSTILE, date="2026-11-25 08:00 UTC", image_version="1.2.3")).text.split())
+    assert f"Training report Job {HOSTILE} · 2026-11-25 08:00 UTC · image version 1.2.3 · model of epoch 1" in text
+    assert "right" in evaluation.figures(run_of(4))["verdict"]
+    assert evaluation.figures(run_of(4))["verdict"] in text
+    assert "Training report model of epoch 1" in " ".join(rendered(run_of(4)).text.split())
+
+
+def test_a_calibration_at_its_bound_is_words() -> None:
+    """No temperature is shown where none was found, nor what would follow from it; the page says why."""
+    right = np.eye(3, dtype=np.float32)[np.arange(12) % 3] * 0.9 + np.float32(1 / 30)
+    perfect = rendered(run_of(12, probabilities=right))
+    assert "No temperature could be found. These pictures are answered so well" in " ".join(perfect.text.split())
+    wrong = rendered(run_of(12, probabilities=np.roll(right, 1, 1)))
+    assert "No temperature could be found. The net is so often sure and wrong" in " ".join(wrong.text.split())
+    for page_ in (perfect, wrong):
+        assert not [name for name in page_.figures if name.endswith(("_after", "temperature"))]
+        assert "calibration.ece" in page_.figures
+        assert "With the temperature" not in page_.text
+    assert "calibration.temperature" in rendered(run_of(12)).figures
+
+
+def test_without_one_finite_answer_there_is_no_calibration() -> None:
+    """A net that answers nothing but NaN gets its page all the same."""
+    result = rendered(run_of(4, probabilities=np.full((4, 3), np.nan, np.float32)))
+    assert "The model cannot be used" in result.text
+    assert "Calibration" not in result.text
+
+
+@pytest.mark.parametrize("shape", [lambda run: run, many_labels])
+def test_terms_are_explained_where_they_stand(shape: Any) -> None:
+    """Every tile says what its figure means, and the table of classes what its columns are."""
+    result = rendered(shape(run_of(12)))
+    kinds = [attributes.get("class") for tag, attributes in result.tags if tag == "dd"]
+    assert kinds == [None, "meaning"] * (len(kinds) // 2)
+    for term in ("Precision:", "Recall:", "F1:", "Loss is the cross-entropy"):
+        assert term in result.text

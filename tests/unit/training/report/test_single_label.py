@@ -59,3 +59,20 @@ def test_most_wrong() -> None:
         {"index": 2, "true": [0], "predicted": [1], "probability": 0.75, "true_probability": 0.125},
         {"index": 1, "true": [1], "predicted": [0], "probability": 0.5, "true_probability": 0.375},
     ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_an_answer_that_is_not_finite_is_wrong(value: float) -> None:
+    """NaN, which argmax takes for the largest, is the answer of no class: not even of the one in whose place it is."""
+    probabilities = np.array([[value, 0.5], [0.5, value], [0.75, 0.25], [0.25, 0.75]])
+    true = np.array([0, 1, 0, 1])
+    predicted = single_label.answers(probabilities)
+    assert predicted.tolist() == [single_label.NO_ANSWER, single_label.NO_ANSWER, 0, 1]
+    rows = single_label.scores(true, predicted, 2)
+    assert [(each["recall"], each["support"], each["predicted"]) for each in rows] == [(0.5, 2, 1), (0.5, 2, 1)]
+    assert single_label.confusion_matrix(true, predicted, 2).tolist() == [[1, 0], [0, 1]]
+    assert single_label.top_confusions(true, predicted, 5) == []
+    assert [(each["index"], each["predicted"]) for each in single_label.most_wrong(true, probabilities)] == [
+        (0, []),
+        (1, []),
+    ]

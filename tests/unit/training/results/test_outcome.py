@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sagemaker_gluoncv_container import __version__
 from sagemaker_gluoncv_container.data.batches import SkippedPictures
 from sagemaker_gluoncv_container.training.channels import Channels
 from sagemaker_gluoncv_container.training.results import outcome
@@ -67,6 +69,16 @@ def test_what_is_reported(write: Callable[..., None], tmp_path: Path) -> None:
     assert found["history"] == HISTORY
     # The picture that was answered wrong is shown.
     assert (tmp_path / "data" / "report.html").read_text().count("<img") == 1
+
+
+def test_where_a_report_comes_from(write: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job's name is the platform's; the date and the image's version are of this moment and this image."""
+    monkeypatch.setenv("TRAINING_JOB_NAME", "job-7")
+    write()
+    found = figures(tmp_path)
+    assert (found["job"], found["image_version"]) == ("job-7", __version__)
+    ended = datetime.strptime(found["date"], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
+    assert abs(datetime.now(UTC) - ended) < timedelta(minutes=5)
 
 
 def test_pictures_that_passed_by(write: Callable[..., None], tmp_path: Path) -> None:
