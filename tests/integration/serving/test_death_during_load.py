@@ -87,7 +87,7 @@ def test_a_worker_killed_before_it_has_loaded(models: Models, directory: str) ->
 
 
 def test_a_worker_killed_after_it_has_loaded(models: Models, directory: str) -> None:
-    """A worker that is replaced while another still loads a model has the model when the load is over."""
+    """A worker that dies while another still loads fails the load, too; the next load reaches the new worker."""
     slow, victim = pids(models)[1], pids(models)[2]
     os.kill(slow, signal.SIGSTOP)
     with ThreadPoolExecutor(1) as pool:
@@ -100,7 +100,9 @@ def test_a_worker_killed_after_it_has_loaded(models: Models, directory: str) -> 
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: victim not in pids(models), START_SECONDS, "its loss is seen")
         os.kill(slow, signal.SIGCONT)
-        load.result(START_SECONDS)
+        assert isinstance(load.exception(START_SECONDS), WorkerLost)
+    assert holders(models) == [[], [], []]
+    models.load("a", directory)
     assert models.get("a").workers == {0: True, 1: True, 2: True}
     assert holders(models) == [["a"]] * WORKERS
 

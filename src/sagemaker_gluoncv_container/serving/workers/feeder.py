@@ -62,6 +62,9 @@ class Feeder:
                 if not self._closing.is_set():
                     logger.error("Worker %d is lost and is replaced: %s", self.number, error)
                     metrics.WORKERS_LOST.inc()
+                lost = WorkerLost("A worker was lost while the model was loaded", str(error))
+                for model in self._held:
+                    self._registry.failed(model, lost)
             finally:
                 self.ready = False
                 self._end()
@@ -127,8 +130,7 @@ class Feeder:
         try:
             command = Load(model.name, model.url, self._settings.preprocessing, lone_threads, measure)
             self._registry.done(model, self.number, process.call(command, self._settings.startup_seconds))
-        except WorkerLost as error:
-            self._registry.failed(model, error)
+        except WorkerLost:
             raise
         except ContainerError as error:
             self._registry.failed(model, error)

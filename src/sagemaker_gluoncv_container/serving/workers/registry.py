@@ -125,7 +125,7 @@ class Registry:
             self._changed.notify_all()
 
     def failed(self, model: Model, error: ContainerError) -> None:
-        """Record why a worker could not load a model: then no other needs to."""
+        """Record why a worker could not load a model, or was lost: what is not loaded by all is loaded by none."""
         with self._changed:
             if not model.ready:
                 model.error = model.error or error
