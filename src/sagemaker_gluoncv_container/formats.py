@@ -113,6 +113,11 @@ _BRANDS = {
     "Canon's raw format": (b"crx ",),
 }
 
+# Those kinds that are pictures: as good as any other, but nothing here reads them.
+UNREAD_PICTURES = frozenset(
+    {"AVIF", "HEIC", "Canon's raw format", "JPEG 2000", "JPEG XL", "Photoshop", "an icon", "QOI", "DDS"} - set(NAMES)
+)
+
 
 def suffix(name: str | PurePath) -> str:
     """Return the ending of a file's name, in small letters, as the table has it."""

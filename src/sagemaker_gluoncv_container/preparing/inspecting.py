@@ -60,10 +60,19 @@ def inspect(data: bytes, name: str, settings: Settings) -> Inspection:
             return Inspection("too-small", why, len(data), sha, width=size[0], height=size[1])
         return _fit(data, sha, name, size, description, settings)
     except UnreadablePicture as error:
-        other = formats.other_kind(data[: formats.HEAD_BYTES])
-        if other and formats.is_picture_name(name):
-            return Inspection("wrong-type", f"it is {other}", len(data), sha)
-        return Inspection("unreadable", f"it is {other}" if other else error.why, len(data), sha)
+        reason, detail = _why_unreadable(data, name, error)
+        return Inspection(reason, detail, len(data), sha)
+
+
+def _why_unreadable(data: bytes, name: str, error: UnreadablePicture) -> tuple[str, str]:
+    """Return reason and detail for bytes that cannot be decoded: what they are counts, and only then their name."""
+    other = formats.other_kind(data[: formats.HEAD_BYTES])
+    if other is None:
+        return "unreadable", error.why
+    if other in formats.UNREAD_PICTURES:
+        return "unsupported", f"it is {other}"
+    named = formats.is_picture_name(name) or formats.suffix(name) in formats.UNREAD_SUFFIXES
+    return "wrong-type" if named else "unreadable", f"it is {other}"
 
 
 def _fit(

@@ -2,11 +2,12 @@
 
 import os
 import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import junk
+from .. import formats, junk
 from ..data import record_files, recordio
 from ..errors import ClientError
 
@@ -41,6 +42,37 @@ class References:
             if reference.startswith(prefix):
                 return str(folder / reference.removeprefix(prefix))
         return reference
+
+    def find(self, root: str, name: str) -> str:
+        """Return the reference of a picture that a list names, under `root` unless it is a complete one.
+
+        Where nothing is there by that name but one thing is meant, that is what counts: a path with Windows'
+        backslashes, in another Unicode form (macOS decomposes its names), or without the ending of a picture.
+        """
+        reference = join(root, name)
+        if is_s3(self.local(reference)) or self._is_file(reference):
+            return reference
+        return next((each for each in self._meant(root, name) if self._is_file(each)), reference)
+
+    def exists(self, root: str, name: str) -> bool:
+        """Return whether what a list names is a file on this machine."""
+        return self._is_file(self.find(root, name))
+
+    def _is_file(self, reference: str) -> bool:
+        place = self.local(reference)
+        # A name may be too long, or hold a zero byte.
+        try:
+            return not is_s3(place) and Path(place).is_file()
+        except (OSError, ValueError):
+            return False
+
+    @staticmethod
+    def _meant(root: str, name: str) -> Iterator[str]:
+        slashed = name.replace("\\", "/")
+        for form in dict.fromkeys((slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")))):
+            yield join(root, form)
+            if formats.suffix(form) not in formats.SUFFIXES:
+                yield from (join(root, form + ending) for ending in formats.SUFFIXES)
 
     def remote(self, reference: str) -> str | None:
         """Return the S3 URI of a reference, None if there is no map for it."""

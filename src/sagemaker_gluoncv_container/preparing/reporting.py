@@ -21,6 +21,7 @@ REPORT, PAGE, TO_LABEL = "report.json", "report.html", "to-label.manifest"
 REASONS = {
     "unreadable": "cannot be read, or the end is missing",
     "missing": "listed, but not there",
+    "unsupported": "a picture in a format that cannot be read here; convert it to JPEG or PNG",
     "wrong-type": "has a picture's name, but is something else",
     "too-small": "too small",
     "exact-duplicate": "the same bytes as another",

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -101,7 +102,7 @@ def parse_per_class(text: str) -> dict[str, int]:
         if not count.isdecimal():
             why = "It must be like flower=1200,car=1000, or one number for every class"
             raise ClientError(f"Option --per-class has {part!r}", why)
-        quotas[name.strip() or EVERY_CLASS] = int(count)
+        quotas[unicodedata.normalize("NFC", name.strip()) or EVERY_CLASS] = int(count)
     return quotas
 
 

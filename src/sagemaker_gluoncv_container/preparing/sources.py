@@ -4,8 +4,8 @@ Formats: `.lst` is `index TAB label [TAB label ...] TAB path` (MXNet's im2rec); 
 or without a header; manifests are Ground Truth's (manifests.py).
 """
 
-import csv
-import io
+import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,13 +14,19 @@ from .. import formats, junk
 from ..data import classes, lists, manifests, record_files
 from ..data.labels import written
 from ..errors import ClientError
-from .references import References, is_s3, join
+from . import tables
+from .references import References, is_s3
 from .settings import KINDS, Settings
 
 _PICTURE_SUFFIXES = {*formats.SUFFIXES, *formats.UNREAD_SUFFIXES}
-_SUFFIX_KINDS = {".lst": "lst", ".csv": "csv", ".manifest": "manifest", ".jsonl": "manifest", ".rec": "rec"}
-_PATH_COLUMNS = ("path", "file", "filename", "image", "image_path", "source-ref", "url")
-_LABEL_COLUMNS = ("label", "class", "category", "label_name", "class_name")
+_SUFFIX_KINDS = {
+    ".lst": "lst",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".manifest": "manifest",
+    ".jsonl": "manifest",
+    ".rec": "rec",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class Listing:
     """What a source is.
 
     kind      one of settings.KINDS
-    numbered  whether its labels are the numbers that go into the records; `names` are what they stand for
+    numbered  whether its labels are the numbers that go into the records
+    names     what the numbers stand for; of class folders the folders, which may be empty
     multi     whether a picture can have several labels
     """
 
@@ -58,10 +65,20 @@ class Listing:
         return label
 
 
+def printable(name: str) -> str:
+    """Return a name that can be printed and stored: bytes that are not UTF-8 are written as \\xff."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def class_name(text: str) -> str:
+    """Return a class's name in one Unicode form: macOS decomposes names, and the two forms look alike."""
+    return unicodedata.normalize("NFC", text)
+
+
 def kind_of(settings: Settings, references: References) -> str:
     """Return which of KINDS the source is. Raises ClientError if there is no such source."""
     place = references.local(settings.source)
-    suffix = PurePosixPath(place).suffix
+    suffix = formats.suffix(PurePosixPath(place))
     if settings.kind:
         return settings.kind
     if suffix in _SUFFIX_KINDS:
@@ -71,12 +88,10 @@ def kind_of(settings: Settings, references: References) -> str:
     path = Path(place)
     if not path.is_dir():
         do = f"Give a folder of class folders, or a file that ends in one of {', '.join(_SUFFIX_KINDS)}"
-        raise ClientError(
-            f"The source {settings.source} does not exist", "There is neither a folder nor a list file", do
-        )
+        raise ClientError(f"The source {settings.source} is neither a folder nor a list", do=do)
     if any(each.suffix == ".rec" for each in junk.files(path)):
         return "rec"
-    kinds = {_SUFFIX_KINDS.get(each.suffix) for each in path.iterdir() if not junk.is_junk(each.name)}
+    kinds = {_SUFFIX_KINDS.get(formats.suffix(each)) for each in path.iterdir() if not junk.is_junk(each.name)}
     # A channel of Processing is a folder, even where it is one list.
     return str(kinds.pop()) if len(kinds) == 1 and None not in kinds else "folders"
 
@@ -86,7 +101,7 @@ def read(settings: Settings, references: References, listing: Listing) -> Iterat
     assert listing.kind in KINDS
     listing.numbered = listing.kind in ("lst", "rec")
     if listing.kind == "folders":
-        yield from _folders(settings, references)
+        yield from _folders(settings, references, listing)
     elif listing.kind == "rec":
         yield from _records(settings, listing)
     else:
@@ -96,11 +111,11 @@ def read(settings: Settings, references: References, listing: Listing) -> Iterat
             if listing.numbered:
                 listing.names = listing.names or list(classes.read(Path(file).parent))
             if listing.kind == "lst":
-                yield from _lst(data, file, root, listing)
+                yield from _lst(data, file, root, references, listing)
             elif listing.kind == "csv":
-                yield from _csv(_text(data, file), root)
+                yield from _csv(_text(data, file), file, root, references)
             else:
-                yield from _manifest(_text(data, file), file, settings, listing)
+                yield from _manifest(_text(data, file), file, settings, references, listing)
 
 
 def _files(settings: Settings, references: References, kind: str) -> list[str]:
@@ -109,7 +124,7 @@ def _files(settings: Settings, references: References, kind: str) -> list[str]:
     if is_s3(place) or not Path(place).is_dir():
         return [place]
     suffixes = {suffix for suffix, of in _SUFFIX_KINDS.items() if of == kind}
-    return [str(path) for path in junk.files(Path(place)) if path.suffix in suffixes]
+    return [str(path) for path in junk.files(Path(place)) if formats.suffix(path) in suffixes]
 
 
 def _bytes(file: str, references: References) -> bytes:
@@ -128,8 +143,12 @@ def _text(data: bytes, file: str) -> str:
     return text
 
 
-def _folders(settings: Settings, references: References) -> Iterator[Item]:
-    """A picture's class is the first folder of its path under the source."""
+def _folders(settings: Settings, references: References, listing: Listing) -> Iterator[Item]:
+    """A picture's class is the first folder of its path under the source; folders may be empty."""
+    place = references.local(settings.source)
+    if not is_s3(place):
+        found = (each.name for each in Path(place).iterdir() if each.is_dir() and not junk.is_junk(each.name))
+        listing.names = sorted({printable(class_name(name)) for name in found})
     for name, reference in references.walk(settings.source):
         path = PurePosixPath(name)
         if junk.is_junk(path) or (path.suffix and formats.suffix(path) not in _PICTURE_SUFFIXES):
@@ -137,12 +156,12 @@ def _folders(settings: Settings, references: References) -> Iterator[Item]:
         elif len(path.parts) == 1:
             yield Item(name, reference, None, "unlabelled", "it is not in a class folder")
         else:
-            yield Item(name, reference, (path.parts[0],))
+            yield Item(name, reference, (class_name(path.parts[0]),))
 
 
-def _lst(data: bytes, file: str, root: str, listing: Listing) -> Iterator[Item]:
+def _lst(data: bytes, file: str, root: str, references: References, listing: Listing) -> Iterator[Item]:
     for line in lists.read(data, file):
-        yield Item(line.path, join(root, line.path), numbers(line.labels, f"Line {line.number}", listing))
+        yield Item(line.path, references.find(root, line.path), numbers(line.labels, f"Line {line.number}", listing))
 
 
 def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[str, ...]:
@@ -157,29 +176,16 @@ def numbers(values: tuple[float, ...], where: str, listing: Listing) -> tuple[st
     raise ClientError(f"{where} is labelled {written(values)}", why)
 
 
-def _csv(text: str, root: str) -> Iterator[Item]:
-    dialect = "\t" if "\t" in text.partition("\n")[0] else ";" if ";" in text.partition("\n")[0] else ","
-    rows = csv.reader(io.StringIO(text), delimiter=dialect)
-    path_at, label_at = 0, 1
-    for number, row in enumerate(rows, 1):
-        lowered = [cell.strip().lower() for cell in row]
-        if number == 1 and set(lowered) & set(_PATH_COLUMNS):
-            path_at = next(at for at, cell in enumerate(lowered) if cell in _PATH_COLUMNS)
-            label_at = next((at for at, cell in enumerate(lowered) if cell in _LABEL_COLUMNS), -1)
-            continue
-        if not any(lowered):
-            continue
-        path = row[path_at].strip() if path_at < len(row) else ""
-        label = row[label_at].strip() if 0 <= label_at < len(row) else ""
-        if not path:
-            raise ClientError(f"Line {number} of the CSV is {row!r}", "It has no path; the columns are path and label")
-        if label:
-            yield Item(path, join(root, path), (label,))
+def _csv(text: str, file: str, root: str, references: References) -> Iterator[Item]:
+    for row in tables.read(text, file, lambda path: references.exists(root, path)):
+        reference = references.find(root, row.path)
+        if row.label:
+            yield Item(row.path, reference, (class_name(row.label),))
         else:
-            yield Item(path, join(root, path), None, "unlabelled", "its label is empty")
+            yield Item(row.path, reference, None, "unlabelled", "its label is empty")
 
 
-def _manifest(text: str, file: str, settings: Settings, listing: Listing) -> Iterator[Item]:
+def _manifest(text: str, file: str, settings: Settings, references: References, listing: Listing) -> Iterator[Item]:
     attribute = settings.label_attribute
     root = settings.root or file.rpartition("/")[0] or "."
     for number, line in lists.lines(text):
@@ -188,7 +194,8 @@ def _manifest(text: str, file: str, settings: Settings, listing: Listing) -> Ite
         label = manifests.label(entry, attribute, f"{file} line {number}")
         listing.multi = listing.multi or label.multi
         reason, detail = label.refusal(settings.least_confidence, settings.only_human)
-        yield Item(entry["source-ref"], join(root, entry["source-ref"]), label.classes, reason, detail)
+        named = label.classes and tuple(map(class_name, label.classes))
+        yield Item(entry["source-ref"], references.find(root, entry["source-ref"]), named, reason, detail)
 
 
 def _records(settings: Settings, listing: Listing) -> Iterator[Item]:

@@ -10,19 +10,22 @@ _NAMED = 20
 
 
 def warnings(journal: Journal) -> list[str]:
-    """Return a sentence for each class of which no picture is kept, with the reasons, and for each folder without any.
-
-    Only a folder of the source counts that holds files, none of which has the name of a picture.
-    """
+    """Return a sentence for each class of which no picture is kept, with the reasons, and each folder without any."""
     lost = _lost(journal)
     found = [_sentence(journal.listing.title(name), reasons) for name, reasons in lost.items()]
     if journal.listing.kind == "folders":
-        classes = {*lost, *(journal.classes or ())}
-        without = [name for name in journal.totals.folders("other-file") if name not in classes]
-        found += [f"Folder {name} is not a class: none of its files has the name of a picture." for name in without]
+        found += _folders_without(journal, {*lost, *(journal.classes or ())})
     if len(found) > _NAMED:
         return [*found[:_NAMED], f"{len(found) - _NAMED} more classes are left out. They are in report.json."]
     return found
+
+
+def _folders_without(journal: Journal, classes: set[str]) -> list[str]:
+    """Return a sentence for each folder of the source that is none of these classes."""
+    other = journal.totals.folders("other-file")
+    texts = {name: f"Folder {name} is not a class: none of its files has the name of a picture." for name in other}
+    empty = {name: f"Folder {name} is not a class: it is empty." for name in journal.listing.names}
+    return [text for name, text in sorted({**empty, **texts}.items()) if name not in classes]
 
 
 def _lost(journal: Journal) -> dict[str, Counter[str]]:

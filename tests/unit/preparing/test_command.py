@@ -47,7 +47,7 @@ def test_options_become_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (["a", "b", "--train-ratio", "nan"], "not"),
         (["a", "b", "--shard-size", "big"], "'big' is not a size."),
         (["a", "b", "--per-class", "bird"], "Option --per-class has 'bird'."),
-        (["nowhere", "b"], "The source nowhere does not exist."),
+        (["nowhere", "b"], "The source nowhere is neither a folder nor a list."),
         (["a", "b", "--host-port", "0"], "--host-port"),
         (["a", "b", "--host-seconds", "-1"], "--host-seconds"),
     ],

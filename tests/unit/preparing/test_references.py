@@ -86,3 +86,42 @@ def test_refusals_of_s3_are_said(mapped: References) -> None:
         with pytest.raises(ClientError, match="s3://other/1.jpg cannot be read") as raised:
             mapped.read("s3://other/1.jpg")
         assert words in raised.value.do
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [
+        ("bird/1.jpg", "bird/1.jpg"),
+        ("bird\\1.jpg", "bird/1.jpg"),
+        (".\\bird\\1.jpg", "bird/1.jpg"),
+        ("Zu\u0308rich/1.jpg", "Z\u00fcrich/1.jpg"),
+        ("Z\u00fcrich/1.jpg", "Zu\u0308rich/1.jpg"),
+        ("000bec18", "000bec18.jpg"),
+        ("a.b", "a.b.png"),
+        ("bird\\1", "bird/1.jpeg"),
+    ],
+)
+def test_what_a_list_means_is_found(tmp_path: Path, written: str, there: str) -> None:
+    """Backslashes, the other Unicode form, no ending."""
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_bytes(b"x")
+    references = References((), 1)
+    assert Path(references.find(str(tmp_path), written)) == tmp_path / there
+    assert references.exists(str(tmp_path), written)
+
+
+@pytest.mark.parametrize("written", ["nowhere.jpg", "a\0b", "x" * 300, "C:\\data\\1.jpg", "s3://bucket/1.jpg"])
+def test_what_is_not_there_stays_as_written(tmp_path: Path, written: str) -> None:
+    """It is reported by that name, or fetched from S3."""
+    references = References((), 1)
+    assert references.find(str(tmp_path), written) == join(str(tmp_path), written)
+    assert not references.exists(str(tmp_path), written)
+
+
+def test_a_file_with_a_backslash_is_itself(tmp_path: Path) -> None:
+    """Linux allows them in names; what is there by its own name counts first."""
+    (tmp_path / "a\\1.jpg").write_bytes(b"x")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").write_bytes(b"y")
+    references = References((), 1)
+    assert references.read(references.find(str(tmp_path), "a\\1.jpg")) == b"x"

@@ -156,3 +156,35 @@ def test_titles() -> None:
     listing = Listing("lst", True, False, ["bird"])
     assert (listing.title("0"), listing.title("7")) == ("0 bird", "7")
     assert Listing("csv", False, False, ["x"]).title("0") == "0"
+
+
+def test_both_unicode_forms_are_one_class(tmp_path: Path) -> None:
+    """A folder that macOS wrote and one that Linux wrote have names that look alike; so have labels of a CSV."""
+    composed, decomposed = "Z\u00fcrich", "Zu\u0308rich"
+    listing, items = listed(write(tmp_path / "folders", f"{composed}/1.jpg", f"{decomposed}/2.jpg"))
+    assert {each.labels for each in items} == {(composed,)}
+    assert listing.names == [composed]
+    (tmp_path / "a.csv").write_text(f"a.jpg,{composed}\nb.jpg,{decomposed}\n")
+    assert {each.labels for each in listed(tmp_path / "a.csv")[1]} == {(composed,)}
+
+
+@pytest.mark.parametrize("name", ["labels.CSV", "labels.tsv", "labels.csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_spreadsheet_of_any_program(tmp_path: Path, name: str, encoding: str) -> None:
+    """With a header that nobody knows, backslashes, in any encoding: the pictures are found, and the header is none."""
+    write(tmp_path, "train/1.jpg", "train/2.jpg")
+    text = "nummer,rasse\r\ntrain\\1.jpg,Spaniel\r\ntrain\\2,Chow-Chow\r\n"
+    (tmp_path / name).write_bytes(text.replace(",", "\t" if name.endswith("tsv") else ",").encode(encoding))
+    _, items = listed(tmp_path / name)
+    assert [(each.reference, each.labels) for each in items] == [
+        (str(tmp_path / "train" / "1.jpg"), ("Spaniel",)),
+        (str(tmp_path / "train" / "2.jpg"), ("Chow-Chow",)),
+    ]
+
+
+def test_empty_folders_are_known(tmp_path: Path) -> None:
+    """So that they can be named; junk folders cannot."""
+    for name in ("plane", ".git", "@eaDir"):
+        (tmp_path / name).mkdir()
+    listing, _ = listed(write(tmp_path, "bird/1.jpg"))
+    assert listing.names == ["bird", "plane"]

@@ -65,3 +65,10 @@ def test_nothing_is_said_of_nothing(journal: Journal) -> None:
     """All classes are kept."""
     fill(journal, [item("bird/1.jpg"), item("car/1.jpg")])
     assert vanishing.warnings(journal) == []
+
+
+def test_an_empty_folder_is_named(journal: Journal) -> None:
+    """Nothing of it could be listed, but its name is known."""
+    fill(journal, [item("bird/1.jpg"), item("car/1.jpg")], names=["bird", "car", "plane"])
+    journal.classes = ["bird", "car"]
+    assert vanishing.warnings(journal) == ["Folder plane is not a class: it is empty."]

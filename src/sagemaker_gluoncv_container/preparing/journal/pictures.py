@@ -2,12 +2,11 @@
 
 import dataclasses
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..inspecting import Inspection
-from ..sources import Item
+from ..sources import Item, printable
 from .rows import Decision, Facts, KeptPicture, Location, Uninspected
 
 _INSERT = (
@@ -151,7 +150,7 @@ class Pictures:
 def _columns(item: Item) -> tuple[object, ...]:
     labels = None if item.labels is None else json.dumps(item.labels)
     # A name that is not UTF-8 must not stop a preparation.
-    name = os.fsencode(item.name).decode("utf-8", "backslashreplace")
+    name = printable(item.name)
     reference = item.reference.encode("utf-8", "surrogateescape")
     inspected = int(item.reason is not None)
     return name, reference, item.offset, item.size, labels, inspected, item.reason, item.detail, item.side
