@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.preparing import inspecting
 
 SIDE, QUALITY, THREADS = 256, 95, 2
@@ -153,8 +154,8 @@ def tolerance(name: str, pictures: Path, side: int) -> None:
     means, largest = [], 0
     for path in sorted(pictures.rglob("*.jpg"))[:400]:
         data = path.read_bytes()
-        whole = decoding.decode(data)
-        reduced = decoding.decode(data, side * images.REDUCING_GAP)
+        whole = decode(data)
+        reduced = decode(data, side * images.REDUCING_GAP)
         one, other = (np.asarray(inspecting.scaled(image, whole.size, side)).astype(int) for image in (whole, reduced))
         difference = np.abs(one - other)
         means.append(difference.mean())

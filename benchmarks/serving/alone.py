@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
 from sagemaker_gluoncv_container.artifact import load
 
 _SECONDS = 3.0
@@ -40,7 +40,7 @@ def costs(model: Path, pictures: list[bytes], batch: int) -> dict[str, float]:
 
     def decode(some: list[bytes]) -> None:
         for data in some:
-            images.for_evaluation(decoding.decode(data, preprocessing.decoded_side), preprocessing)
+            images.for_evaluation(decode(data, preprocessing.decoded_side), preprocessing)
 
     return {"decode": cpu_ms(decode, pictures, batch), "whole": cpu_ms(predictor.predict, pictures, batch)}
 

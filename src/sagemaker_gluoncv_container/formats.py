@@ -69,6 +69,7 @@ TABLE = (
         tuple((0, start) for start in (b"II*\0", b"MM\0*", b"MM*\0", b"II\0*", b"II+\0", b"MM\0+")),
         lossless=True,
     ),
+    Format("AVIF", "AvifImagePlugin", (".avif",), ("image/avif",), ((8, b"avif"), (8, b"avis")), lossless=False),
 )
 NAMES = tuple(each.name for each in TABLE)
 LOSSLESS = frozenset(each.name for each in TABLE if each.lossless)
@@ -78,7 +79,7 @@ SUFFIXES = {suffix: each.name for each in TABLE for suffix in each.suffixes}
 CONTENT_TYPES = (ANY_PICTURE, *(each.content_types[0] for each in TABLE))
 ALL_CONTENT_TYPES = frozenset({ANY_PICTURE, *(kind for each in TABLE for kind in each.content_types)})
 # Pictures by their names that no format of the table reads. They are looked at, so that a message can say so.
-UNREAD_SUFFIXES = frozenset({".heic", ".heif", ".avif"})
+UNREAD_SUFFIXES = frozenset({".heic", ".heif"})
 
 # How other files begin that arrive under a picture's name.
 _TEXTS = (

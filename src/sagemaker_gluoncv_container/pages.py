@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from . import decoding
+from .decoding.picture import decode
 
 _QUALITY = 80
 
@@ -33,7 +33,7 @@ def thumbnail(data: bytes, side: int) -> str:
 
     Raises UnreadablePicture if the bytes are not a picture.
     """
-    image = decoding.decode(data, reduce_to=side)
+    image = decode(data, reduce_to=side)
     image.thumbnail((side, side), Image.Resampling.BILINEAR)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY)

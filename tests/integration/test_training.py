@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
 
-from sagemaker_gluoncv_container import artifact, decoding, images
+from sagemaker_gluoncv_container import artifact, images
 from sagemaker_gluoncv_container.data.recordio import Writer
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.inference.predictor import Predictor
 
 StartJob = Callable[..., Any]
@@ -123,7 +124,7 @@ def test_mxnets_module_loads_the_artifact(trained: Any, validation_pictures: Pic
         module.bind([(shapes["name"], tuple(shapes["shape"]))], for_training=False)
     predictor = Predictor(loaded, threads=1, precision="float32")
     for _, data in validation_pictures:
-        pixels = images.for_evaluation(decoding.decode(data), loaded.description.preprocessing)
+        pixels = images.for_evaluation(decode(data), loaded.description.preprocessing)
         batch = mx.nd.array(pixels.transpose(2, 0, 1)[None])
         module.forward(mx.io.DataBatch([batch]), is_train=False)
         found = module.get_outputs()[0].asnumpy()[0]

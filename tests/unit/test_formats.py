@@ -5,7 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from sagemaker_gluoncv_container import decoding, formats
+from sagemaker_gluoncv_container import formats
+from sagemaker_gluoncv_container.decoding.picture import describe
 
 
 @pytest.mark.parametrize("form", formats.TABLE, ids=lambda form: form.name)
@@ -14,7 +15,7 @@ def test_pillow_knows_each_format_under_that_name(form: formats.Format) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 6)).save(buffer, form.name)
     assert formats.recognized(buffer.getvalue()[: formats.HEAD_BYTES]) == form
-    assert decoding.describe(buffer.getvalue()).format == form.name
+    assert describe(buffer.getvalue()).format == form.name
 
 
 def test_no_suffix_or_type_belongs_to_two_formats() -> None:

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.images import AUGMENTATIONS, Preprocessing
 from support.drawing import colours, grey, levels
 
@@ -71,9 +72,9 @@ class TestEvaluation:
         rough = Image.fromarray((levels(colours(width // 4, height // 4)) + noise).clip(0, 255).astype(np.uint8))
         data = encode(rough.resize((width, height), Image.Resampling.BICUBIC), "JPEG", quality=92)
         preprocessing = Preprocessing(32, 32, resize)
-        reduced = decoding.decode(data, preprocessing.decoded_side)
+        reduced = decode(data, preprocessing.decoded_side)
         assert min(reduced.size) < min(width, height)
-        whole = images.for_evaluation(decoding.decode(data), preprocessing).astype(int)
+        whole = images.for_evaluation(decode(data), preprocessing).astype(int)
         difference = np.abs(images.for_evaluation(reduced, preprocessing) - whole)
         assert difference.mean() < 1
         assert difference.max() <= 10
@@ -81,7 +82,7 @@ class TestEvaluation:
     def test_a_small_jpeg_is_not_reduced(self, encode: Encode) -> None:
         """One that is less than four times as large as what is needed is decoded as it is."""
         data = encode(colours(200, 143), "JPEG")
-        assert decoding.decode(data, SQUARE.decoded_side).size == (200, 143)
+        assert decode(data, SQUARE.decoded_side).size == (200, 143)
 
 
 def views(image: Image.Image, preprocessing: Preprocessing, augmentation: str | None, count: int) -> np.ndarray:

@@ -17,8 +17,8 @@ MODULES = {
 }
 # From the ground up: a module knows the layers before its own, and a sub-package itself.
 LAYERS = (
-    {"arrays", "errors", "formats", "junk"},
-    {"contract", "decoding", "devices", "disk", "documents", "ending", "images", "machine"},
+    {"arrays", "errors", "formats", "junk", "machine"},
+    {"contract", "decoding", "devices", "disk", "documents", "ending", "images"},
     {"artifact", "hosts", "pages"},
     {"model_folder"},
     {"data"},

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .. import decoding
 from ..arrays import Floats, Pixels
+from ..decoding import turns
+from ..decoding.picture import decode
 from ..errors import ClientError, ContainerError, some
 from .samples import Channel, Sample
 
@@ -109,8 +110,9 @@ class Batches:
     ) -> None:
         """`view` makes the pixels of a decoded picture. `size` is pictures per batch; the last batch may be smaller.
 
-        With `decoded_side`, in pixels, a JPEG may be decoded smaller, as in `decoding.decode`.
+        With `decoded_side`, in pixels, a JPEG may be decoded smaller, as in `decode`.
         """
+        turns.expect(threads)
         self._decoded_side = decoded_side
         self._channel, self._view, self._size, self._threads = channel, view, size, threads
         self._seed, self._shuffle = seed, shuffle
@@ -171,7 +173,7 @@ class Batches:
             yield from waiting
 
     def _pixels(self, sample: Sample, seed: tuple[int, int, int]) -> Pixels:
-        return self._view(decoding.decode(sample.read(), self._decoded_side), np.random.default_rng(seed))
+        return self._view(decode(sample.read(), self._decoded_side), np.random.default_rng(seed))
 
     def _readable(self, samples: list[Sample], pixels: list[Future[Pixels]], bad: list[str]) -> list[LabelledView]:
         """Return the views of the pictures that could be decoded; the names of the others are added to `bad`."""

@@ -3,15 +3,20 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 
-from .. import decoding, images
+from .. import images
 from ..arrays import Pixels
 from ..artifact import Artifact
+from ..decoding.picture import decode
 from ..errors import ContainerError
 from . import engine, finite
 from .answers import Predictions
+
+# How long large pictures of one request may wait for memory, before they are refused with a 503.
+_PATIENCE_SECONDS = 15.0
 
 
 class Predictor:
@@ -45,7 +50,8 @@ class Predictor:
         `alone` if the cores are idle.
         """
         started = time.perf_counter()
-        pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(self._pixels, pictures))
+        to_pixels = partial(self._pixels, deadline=time.monotonic() + _PATIENCE_SECONDS)
+        pixels = list((self._pool.map if self._pool and len(pictures) > 1 else map)(to_pixels, pictures))
         decoded = time.perf_counter()
         good = [each for each in pixels if not isinstance(each, ContainerError)]
         computed = iter(finite.results(self.engine.compute(np.stack(good), alone)) if good else ())
@@ -58,9 +64,9 @@ class Predictor:
         if self._pool:
             self._pool.shutdown()
 
-    def _pixels(self, data: bytes) -> Pixels | ContainerError:
+    def _pixels(self, data: bytes, deadline: float) -> Pixels | ContainerError:
         try:
-            image = decoding.decode(data, self._preprocessing.decoded_side)
+            image = decode(data, self._preprocessing.decoded_side, deadline)
             return images.for_evaluation(image, self._preprocessing)
         except ContainerError as error:
             return error

@@ -8,7 +8,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from .. import decoding, formats, images
+from .. import formats, images
+from ..decoding.picture import Header, decode, describe
 from ..errors import UnreadablePicture
 from .settings import Settings
 
@@ -50,13 +51,13 @@ def inspect(data: bytes, name: str, settings: Settings) -> Inspection:
     """Return what there is to know about the bytes of a picture; `name` is the file's, empty for a record."""
     sha = hashlib.sha256(data).digest()
     try:
-        description = decoding.describe(data)
+        description = describe(data)
         turned = description.orientation in (5, 6, 7, 8)
         size = (description.height, description.width) if turned else (description.width, description.height)
         if min(size) < settings.min_side:
             why = f"{size[0]} x {size[1]} pixels, under {settings.min_side}"
             # A broken one is called unreadable, however small it is.
-            decoding.decode(data)
+            decode(data)
             return Inspection("too-small", why, len(data), sha, width=size[0], height=size[1])
         return _fit(data, sha, name, size, description, settings)
     except UnreadablePicture as error:
@@ -76,7 +77,7 @@ def _why_unreadable(data: bytes, name: str, error: UnreadablePicture) -> tuple[s
 
 
 def _fit(
-    data: bytes, sha: bytes, name: str, size: tuple[int, int], description: decoding.Header, settings: Settings
+    data: bytes, sha: bytes, name: str, size: tuple[int, int], description: Header, settings: Settings
 ) -> Inspection:
     fixes = []
     expected = formats.SUFFIXES.get(formats.suffix(name))
@@ -86,11 +87,11 @@ def _fit(
     faults = _faults(description, settings.keep_bytes)
     fixes += [] if settings.keep_bytes and description.format in _KEPT_FORMATS else faults
     if not down and not faults:
-        image = decoding.decode(data, reduce_to=_HASH_SIDE)
+        image = decode(data, reduce_to=_HASH_SIDE)
         encoded = None
     else:
         side = settings.resize if down else None
-        image = decoding.decode(data, reduce_to=side and side * images.REDUCING_GAP)
+        image = decode(data, reduce_to=side and side * images.REDUCING_GAP)
         image = scaled(image, size, side)
         encoded = _encoded(image, description.format in formats.LOSSLESS and not down, settings.quality)
     # reduce() averages whole blocks, which is cheaper than resize() from a large picture.
@@ -106,7 +107,7 @@ def image_size(image: Image.Image, encoded: bytes | None, size: tuple[int, int])
     return size if encoded is None else image.size
 
 
-def _faults(description: decoding.Header, keep_bytes: bool) -> list[tuple[str, str]]:
+def _faults(description: Header, keep_bytes: bool) -> list[tuple[str, str]]:
     """Return what makes bytes unfit to go out as they are, as (kind, detail)."""
     faults = []
     if description.format not in _KEPT_FORMATS:

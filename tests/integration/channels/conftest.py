@@ -16,13 +16,14 @@ import pytest
 from draw_pictures import CLASSES, draw
 from PIL import Image
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
 from sagemaker_gluoncv_container.arrays import Pixels
 from sagemaker_gluoncv_container.contract import Paths
 from sagemaker_gluoncv_container.data import pipe, recordio
 from sagemaker_gluoncv_container.data.batches import Batches, SkippedPictures, View
 from sagemaker_gluoncv_container.data.recordio import Writer
 from sagemaker_gluoncv_container.data.samples import Channel
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.training import channels
 from sagemaker_gluoncv_container.training.channels import Channels
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
@@ -158,7 +159,7 @@ def expected() -> Callable[[Sequence[Drawn]], list[tuple[float, bytes]]]:
     """Return a function that says which (label, pixels) of pictures must reach the net, sorted."""
 
     def compute(drawn: Sequence[Drawn]) -> list[tuple[float, bytes]]:
-        views = [(each.label, images.for_evaluation(decoding.decode(each.data), PREPROCESSING)) for each in drawn]
+        views = [(each.label, images.for_evaluation(decode(each.data), PREPROCESSING)) for each in drawn]
         return sorted((float(label), view.transpose(2, 0, 1).astype(np.float32).tobytes()) for label, view in views)
 
     return compute

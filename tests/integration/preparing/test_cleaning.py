@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from sagemaker_gluoncv_container import decoding
+from sagemaker_gluoncv_container.decoding.picture import decode, describe
 from support.prepared import Prepare, Prepared, encoded
 
 # One photo of clothing-small lies in it twice, encoded twice, under two labels.
@@ -41,7 +41,7 @@ class Planter:
         """Return name, bytes and image of a photo that nothing was done to."""
         name = self._names.pop()
         data = (self.folder / name).read_bytes()
-        return name, data, decoding.decode(data)
+        return name, data, decode(data)
 
     def put(self, name: str, data: bytes, *reasons: str, fixed: bool = False) -> None:
         """Write a file that is to be found under the given reasons."""
@@ -155,9 +155,9 @@ def check_labels_and_pixels(prepared: Prepared, planted: Planter) -> None:
         if packed.name not in changed:
             assert packed.data == source, packed.name
             continue
-        given, wanted = (np.asarray(decoding.decode(data)).astype(int) for data in (packed.data, source))
+        given, wanted = (np.asarray(decode(data)).astype(int) for data in (packed.data, source))
         assert given.shape == wanted.shape
-        assert decoding.describe(packed.data).orientation == 1
+        assert describe(packed.data).orientation == 1
         assert np.abs(given - wanted).mean() < (0.01 if packed.data.startswith(b"\x89PNG") else 2.5), packed.name
 
 

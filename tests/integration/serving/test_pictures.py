@@ -132,7 +132,7 @@ def test_unreadable(server: Server, kind: str) -> None:
     """What is no whole picture, or one too large, gets 415 and the reason, before it can do harm."""
     reply = server.invoke(UNREADABLE[kind])
     assert reply.status == 415
-    assert "the picture" in reply.json["error"]
+    assert "The picture" in reply.json["error"]
 
 
 def mutated(pictures: list[bytes], number: int) -> bytes:

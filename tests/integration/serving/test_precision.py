@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from draw_pictures import CLASSES, draw
 
-from sagemaker_gluoncv_container import artifact, decoding, images
+from sagemaker_gluoncv_container import artifact, images
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.inference import quantization
 from sagemaker_gluoncv_container.inference.engine_openvino import OpenVINOEngine
 from support.model_server import Server, serve, write_model
@@ -23,7 +24,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = write_model(base / "model", channels=32, layers=2)
     found = artifact.load(model)
     pictures = [draw(name, seed) for seed in range(10) for name in CLASSES]
-    pixels = [images.for_evaluation(decoding.decode(each), found.description.preprocessing) for each in pictures]
+    pixels = [images.for_evaluation(decode(each), found.description.preprocessing) for each in pictures]
     answers = OpenVINOEngine(found, int8=False, threads=1).compute(np.stack(pixels))
     made = quantization.quantize(model, pixels, zip(pixels, answers.argmax(1), strict=True), threads=1)
     assert made.refused is None

@@ -13,8 +13,9 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container import contract, decoding, images
+from sagemaker_gluoncv_container import contract, images
 from sagemaker_gluoncv_container.data import record_files, recordio
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.training import job
 from sagemaker_gluoncv_container.training.hyperparameters import Hyperparameters
@@ -154,7 +155,7 @@ def built_in(tmp_path_factory: pytest.TempPathFactory, drawn: Path) -> Path:
     with path.open("rb") as file:
         for record in record_files.scan(path):
             picture = recordio.unpack(record_files.read_payload(file.fileno(), record.offset, record.size))
-            pixels.append(images.for_evaluation(decoding.decode(picture.data), pre).transpose(2, 0, 1))
+            pixels.append(images.for_evaluation(decode(picture.data), pre).transpose(2, 0, 1))
             labels.append(picture.labels[0])
     mx.random.seed(1)
     np.random.seed(1)

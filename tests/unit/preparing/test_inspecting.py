@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sagemaker_gluoncv_container import decoding
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.preparing.inspecting import inspect
 from sagemaker_gluoncv_container.preparing.settings import Settings
 
@@ -54,8 +54,8 @@ def test_a_reduced_decode_is_close_to_a_full_one() -> None:
     data = encoded(picture(2000, 1500), quality=95)
     seen = inspect(data, "a.jpg", replace(SETTINGS, resize=128))
     assert seen.encoded is not None
-    whole = decoding.decode(data).resize((171, 128), Image.Resampling.BILINEAR)
-    difference = np.abs(np.asarray(decoding.decode(seen.encoded)).astype(int) - np.asarray(whole).astype(int))
+    whole = decode(data).resize((171, 128), Image.Resampling.BILINEAR)
+    difference = np.abs(np.asarray(decode(seen.encoded)).astype(int) - np.asarray(whole).astype(int))
     assert difference.mean() < 2
 
 
@@ -99,7 +99,7 @@ def test_lossless_stays_lossless() -> None:
         data = encoded(image, form)
         seen = inspect(data, f"a.{form.lower()}", SETTINGS)
         assert seen.encoded is not None
-        assert np.array_equal(np.asarray(decoding.decode(seen.encoded)), np.asarray(decoding.decode(data)))
+        assert np.array_equal(np.asarray(decode(seen.encoded)), np.asarray(decode(data)))
     seen = inspect(encoded(image, "PNG"), "a.png", replace(SETTINGS, resize=50))
     assert seen.encoded is not None
     assert seen.encoded.startswith(b"\xff\xd8")

@@ -75,7 +75,8 @@ class Feeder:
     def _start(self) -> WorkerProcess:
         """Start a worker and have it load what the registry holds. Raises WorkerLost."""
         gpu = self._settings.gpu(self.number)
-        process = WorkerProcess(WorkerSettings(self._settings.compute_threads, self._settings.precision, gpu))
+        threads, decoders = self._settings.compute_threads, self._settings.compute_threads * self._settings.workers
+        process = WorkerProcess(WorkerSettings(threads, self._settings.precision, gpu, decoders))
         self._process = process
         process.call(Ping(), self._settings.startup_seconds)
         self._follow(process)

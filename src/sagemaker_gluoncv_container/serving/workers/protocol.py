@@ -24,11 +24,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What a worker process is started with. `gpu` is the number of the GPU to compute on, None for the CPU."""
+    """What a worker process is started with. `gpu` is the number of the GPU to compute on, None for the CPU.
+
+    `decoders` is how many pictures all workers together may decode at once.
+    """
 
     threads: int
     precision: str
     gpu: int | None = None
+    decoders: int = 1
 
     def as_argument(self) -> str:
         """Return the settings as one argument of a command line."""

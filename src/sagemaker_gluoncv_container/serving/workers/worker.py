@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from ... import model_folder
+from ...decoding import turns
 from ...errors import ContainerError, ModelNotFound, NoMemory
 from ...inference import openvino_net
 from ...inference.answers import Predictions
@@ -35,6 +36,7 @@ def main() -> None:
     descriptor, argument = sys.argv[1:]
     connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
     settings = WorkerSettings.from_argument(argument)
+    turns.expect(settings.decoders)
     if settings.gpu is None:
         openvino_net.read_libraries()
         _return_memory()

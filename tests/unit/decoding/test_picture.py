@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.errors import UnreadablePicture
 from sagemaker_gluoncv_container.images import Preprocessing
 from support.drawing import colours, grey, levels
@@ -45,20 +46,20 @@ class TestDecode:
     )
     def test_formats(self, encode: Encode, form: str, options: dict[str, object], tolerance: int) -> None:
         """A colour picture of each format comes as it was drawn, within what its compression loses."""
-        image = decoding.decode(encode(colours(), form, **options))
+        image = decode(encode(colours(), form, **options))
         assert (image.mode, image.size) == ("RGB", (40, 30))
         assert abs(levels(image) - levels(colours())).max() <= tolerance
 
     @pytest.mark.parametrize("form", ["PPM", "ICO", "TGA", "PCX", "JPEG2000", "EPS"])
     def test_formats_that_are_not_worth_their_risk(self, encode: Encode, form: str) -> None:
         """A format that Pillow knows and we do not take is refused, with those that we take."""
-        with pytest.raises(UnreadablePicture, match=r"known format \(JPEG, PNG, WEBP, BMP, GIF, TIFF\)"):
-            decoding.decode(encode(colours(), form))
+        with pytest.raises(UnreadablePicture, match=r"known format \(JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF\)"):
+            decode(encode(colours(), form))
 
     @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
     def test_grey(self, encode: Encode, form: str) -> None:
         """A grey picture gets three equal channels."""
-        pixels = levels(decoding.decode(encode(grey(), form)))
+        pixels = levels(decode(encode(grey(), form)))
         assert abs(pixels - levels(grey())[..., None]).max() <= 12
         if form != "WEBP":
             assert (pixels == pixels[..., :1]).all()
@@ -67,33 +68,33 @@ class TestDecode:
         """A picture of 16 bits looks like the same in 8 bits, and is not clipped to white."""
         deep = Image.fromarray(np.asarray(grey()).astype(np.uint16) * 257)
         assert deep.mode == "I;16"
-        expected = levels(decoding.decode(encode(grey())))
+        expected = levels(decode(encode(grey())))
         for form in ("PNG", "TIFF"):
-            assert abs(levels(decoding.decode(encode(deep, form))) - expected).max() <= 1
+            assert abs(levels(decode(encode(deep, form))) - expected).max() <= 1
 
     def test_colour_of_16_bits(self) -> None:
         """A colour PNG of 16 bits looks like the same in 8 bits; it is made by hand, since Pillow writes none."""
         pixels = np.asarray(colours()).astype(">u2") * 257
         lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
         content = png((40, 30), depth=16, colour=2, data=zlib.compress(lines))
-        assert abs(levels(decoding.decode(content)) - levels(colours())).max() <= 1
+        assert abs(levels(decode(content)) - levels(colours())).max() <= 1
 
     @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "GIF"])
     def test_one_bit(self, encode: Encode, form: str) -> None:
         """A picture of one bit is black and white, not black and almost black."""
         bits = grey().point(lambda level: 255 * (level > 120)).convert("1")
-        assert (levels(decoding.decode(encode(bits, form))) == levels(bits)[..., None] * 255).all()
+        assert (levels(decode(encode(bits, form))) == levels(bits)[..., None] * 255).all()
 
     @pytest.mark.parametrize("form", ["PNG", "GIF", "BMP", "TIFF"])
     def test_palette(self, encode: Encode, form: str) -> None:
         """The palette's colours come out, not its indices."""
         palette = colours().quantize(64)
-        assert abs(levels(decoding.decode(encode(palette, form))) - levels(palette.convert("RGB"))).max() == 0
+        assert abs(levels(decode(encode(palette, form))) - levels(palette.convert("RGB"))).max() == 0
 
     def test_cmyk(self, encode: Encode) -> None:
         """A print shop's JPEG has its colours, and not their negatives."""
         image = Image.new("RGB", (16, 16), (200, 30, 90))
-        pixels = levels(decoding.decode(encode(image.convert("CMYK"), "JPEG", quality=95)))
+        pixels = levels(decode(encode(image.convert("CMYK"), "JPEG", quality=95)))
         assert abs(pixels - (200, 30, 90)).max() <= 12
 
     @pytest.mark.parametrize(("mode", "opaque"), [("RGBA", (200, 30, 90)), ("LA", (90, 90, 90))], ids=["RGBA", "LA"])
@@ -104,7 +105,7 @@ class TestDecode:
         image.paste((*opaque, 0), (0, 0, 10, 10))
         image.paste((*opaque, 128), (10, 0, 20, 10))
         options = {"lossless": True, "exact": True} if form == "WEBP" else {}
-        pixels = levels(decoding.decode(encode(image.convert(mode), form, **options)))
+        pixels = levels(decode(encode(image.convert(mode), form, **options)))
         half = [round((each * 128 + 255 * 127) / 255) for each in opaque]
         assert (pixels[:, :10] == 255).all()
         assert abs(pixels[:, 10:20] - half).max() <= 1
@@ -116,7 +117,7 @@ class TestDecode:
         image = Image.new("P", (20, 10), 1)
         image.putpalette([10, 20, 30, 200, 30, 90])
         image.paste(0, (0, 0, 10, 10))
-        pixels = levels(decoding.decode(encode(image, form, transparency=0)))
+        pixels = levels(decode(encode(image, form, transparency=0)))
         assert (pixels[:, :10] == 255).all()
         assert (pixels[:, 10:] == (200, 30, 90)).all()
 
@@ -125,7 +126,7 @@ class TestDecode:
         """A PNG may name one colour as the transparent one."""
         image = Image.new(mode, (20, 10), 90 if mode == "L" else (200, 30, 90))
         image.paste(transparent, (0, 0, 10, 10))
-        pixels = levels(decoding.decode(encode(image, transparency=transparent)))
+        pixels = levels(decode(encode(image, transparency=transparent)))
         assert (pixels[:, :10] == 255).all()
         assert (pixels[:, 10:] == ((90,) * 3 if mode == "L" else (200, 30, 90))).all()
 
@@ -133,7 +134,7 @@ class TestDecode:
     def test_first_frame(self, encode: Encode, form: str) -> None:
         """Of several frames the first is seen."""
         first, second = Image.new("RGB", (20, 10), (250, 0, 0)), Image.new("RGB", (20, 10), (0, 0, 250))
-        pixels = levels(decoding.decode(encode(first, form, save_all=True, append_images=[second])))
+        pixels = levels(decode(encode(first, form, save_all=True, append_images=[second])))
         assert abs(pixels - (250, 0, 0)).max() <= 12
 
     @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "MPO"])
@@ -155,7 +156,7 @@ class TestDecode:
         exif = Image.Exif()
         exif[0x0112] = orientation
         stored = colours() if undo is None else colours().transpose(undo)
-        image = decoding.decode(encode(stored, form, exif=exif, **({"quality": 95} if form != "TIFF" else {})))
+        image = decode(encode(stored, form, exif=exif, **({"quality": 95} if form != "TIFF" else {})))
         assert image.size == (40, 30)
         assert abs(levels(image) - levels(colours())).max() <= 16
 
@@ -201,7 +202,7 @@ class TestUnreadable:
         """A cut picture is refused, never filled up with grey."""
         content = file_of(name)
         with pytest.raises(UnreadablePicture):
-            decoding.decode(content[: int(len(content) * share)])
+            decode(content[: int(len(content) * share)])
 
     @pytest.mark.parametrize("name", FORMS)
     def test_truncated_whatever_others_say(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -209,7 +210,7 @@ class TestUnreadable:
         monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
         content = file_of(name)
         with pytest.raises(UnreadablePicture):
-            decoding.decode(content[: len(content) // 2])
+            decode(content[: len(content) // 2])
 
     @pytest.mark.parametrize(
         "content", [b"", b"\0" * 1000, b"<svg/>", b"\xff\xd8\xff", b"GIF89a", b"\x89PNG\r\n\x1a\n"]
@@ -217,7 +218,7 @@ class TestUnreadable:
     def test_no_picture(self, content: bytes) -> None:
         """The message says how many bytes came, what they should be and what to do."""
         with pytest.raises(UnreadablePicture) as caught:
-            decoding.decode(content)
+            decode(content)
         assert caught.value.what == "The picture cannot be read"
         assert caught.value.why.startswith(f"{len(content)} bytes are not a whole picture")
         assert " at 0x" not in caught.value.why
@@ -227,7 +228,7 @@ class TestUnreadable:
     def test_any_bytes(self, content: bytes) -> None:
         """Bytes at random are refused."""
         with pytest.raises(UnreadablePicture):
-            decoding.decode(content)
+            decode(content)
 
     @given(
         st.sampled_from(sorted(FORMS)),
@@ -267,14 +268,15 @@ class TestUnreadable:
     def test_bomb(self) -> None:
         """A header that announces gigabytes is refused before anything is decoded."""
         with pytest.raises(UnreadablePicture, match=r"too large\. It has more than 100,000,000 pixels"):
-            decoding.decode(png((30_000, 30_000), data=zlib.compress(bytes(1000))))
+            decode(png((30_000, 30_000), data=zlib.compress(bytes(1000))))
 
     @pytest.mark.parametrize("disposal", range(4))
     def test_bomb_in_a_frame(self, disposal: int) -> None:
         """A GIF of 60 bytes whose frame is of 4 gigapixels is refused before memory is taken for it."""
         code = (
-            "import sys; from sagemaker_gluoncv_container import decoding, errors\n"
-            "try: decoding.decode(sys.stdin.buffer.read())\n"
+            "import sys; from sagemaker_gluoncv_container import errors\n"
+            "from sagemaker_gluoncv_container.decoding.picture import decode\n"
+            "try: decode(sys.stdin.buffer.read())\n"
             "except errors.UnreadablePicture as error: print(error)\n"
             "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
         )
@@ -296,22 +298,22 @@ class TestUnreadable:
     def test_limit_is_about_pixels(self) -> None:
         """One pixel row too many is refused; a long and thin picture is not."""
         with pytest.raises(UnreadablePicture, match="too large"):
-            decoding.decode(png((10_000, 10_001)))
+            decode(png((10_000, 10_001)))
         line = png((200_000, 1), data=zlib.compress(bytes(200_001)))
-        assert decoding.decode(line).size == (200_000, 1)
+        assert decode(line).size == (200_000, 1)
 
 
 def decodes_or_refuses(content: bytes) -> None:
     """Fail unless the bytes are refused as unreadable or become an RGB picture that evaluation takes."""
     try:
-        image = decoding.decode(content)
+        image = decode(content)
     except UnreadablePicture:
         return
     assert image.mode == "RGB"
     assert images.for_evaluation(image, SQUARE).shape == (32, 32, 3)
 
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "sagemaker_gluoncv_container"
+SOURCE = Path(__file__).resolve().parents[3] / "src" / "sagemaker_gluoncv_container"
 MODULES = sorted(SOURCE.rglob("*.py"))
 # How MXNet's OpenCV, and GluonCV's readers that call it, are reached: by modules, and by operators of any namespace.
 DECODING_MODULES = {
@@ -378,7 +380,7 @@ def test_no_module_decodes_with_mxnet(path: Path) -> None:
 def test_only_decoding_opens_pictures() -> None:
     """Image.open is called in one module, with the formats that are allowed, and the pixel limit is set there."""
     opening = {path.name for path in MODULES if "Image.open(" in path.read_text()}
-    assert opening == {"decoding.py"}
-    text = (SOURCE / "decoding.py").read_text()
+    assert opening == {"picture.py"}
+    text = (SOURCE / "decoding" / "picture.py").read_text()
     assert text.count("Image.open(") == text.count("Image.open(io.BytesIO(data), formats=formats.NAMES)")
     assert "Image.MAX_IMAGE_PIXELS = " in text
