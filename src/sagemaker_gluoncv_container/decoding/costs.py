@@ -15,8 +15,8 @@ _BESIDE = {"WEBP": 16, "AVIF": 20, "GIF": 3, "BMP": 1, "PNG": 0, "TIFF": 0, "JPE
 # A JPEG of several scans is held as coefficients of 16 bits.
 _COEFFICIENT_BYTES = 2
 _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH, _BITS, _SAMPLES = 278, 322, 323, 258, 277
-# Strips in the making, and small change.
-_MARGIN = 12 << 20
+# What any decoder takes; and, of a larger picture, strips in the making.
+_LEAST, _STRIPS = 2 << 20, 12 << 20
 
 
 def estimate(image: Image.Image, data: bytes, stored: tuple[int, int], plain: bool, side: int | None) -> int:
@@ -37,7 +37,7 @@ def estimate(image: Image.Image, data: bytes, stored: tuple[int, int], plain: bo
         cost += pixels // upright.factor(image.size, side) ** 2 * _MOST_STORED
         # One strip is the whole picture if it is small.
         cost += min(pixels, 1 << 20) * (24 if depth.is_deep(image.mode) else 12)
-    return int(cost) + len(data) + (_MARGIN if pixels > 1 << 20 else 0)
+    return int(cost) + len(data) + _LEAST + (_STRIPS if pixels > 1 << 20 else 0)
 
 
 def _strip_bytes(tags: Any, size: tuple[int, int]) -> int:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from ..arrays import Pixels
 
-# Depths that sensors and files have: the range of a picture is taken for the least that holds it.
-_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
+# Depths that sensors and files have, in bits; 31 is that of signed numbers. A picture has the least that holds it.
+_DEPTHS = (8, 10, 12, 14, 16, 24, 31)
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 # The pairs of TIFF tags that say the least and the largest value, the general pair first.
 _LIMITS = ((340, 341), (280, 281))

@@ -11,8 +11,11 @@ _RESTARTS = range(0xD0, 0xD8)
 _KEPT_SEGMENTS = (0xE0, 0xEE)
 _COEFFICIENTS = 64
 END = b"\xff\xd9"
-# Bits that no decoder takes for the end of a scan, after each restart marker that it may wait for.
-NOISE = b"".join(b"\x55\xaa\x33\xcc\x5a\xa5\x3c\xc3" * 8 + bytes([0xFF, marker]) for marker in _RESTARTS)
+# What may follow a file that breaks off: bits of two kinds, after each restart marker that a decoder may wait for.
+NOISES = tuple(
+    b"".join(bits * 32 + bytes([0xFF, marker]) for marker in _RESTARTS)
+    for bits in (b"\x55\x33\x5a\xc3", b"\xaa\x0f\xe4\x99")
+)
 
 
 @dataclass
@@ -89,6 +92,18 @@ def _scan(found: Structure, body: bytes) -> None:
     if low == 0:
         for at in range(1, 1 + 2 * count, 2):
             found.left.get(body[at], set()).difference_update(range(first, last + 1))
+
+
+def without_padding(data: bytes) -> bytes:
+    """Return a JPEG without the zeros that follow it.
+
+    They are what is left of a download whose space was taken beforehand, and a decoder would take them for pixels.
+    """
+    if not data.startswith(b"\xff\xd8") or not data.endswith(b"\0\0"):
+        return data
+    bare = data.rstrip(b"\0")
+    # A byte of 255 among the bits of pixels is followed by a zero.
+    return bare + b"\0" if bare.endswith(b"\xff") else bare
 
 
 def without_metadata(data: bytes) -> bytes:

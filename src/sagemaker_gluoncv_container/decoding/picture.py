@@ -93,14 +93,16 @@ def decode(data: bytes, reduce_to: int | None = None, deadline: float | None = N
     # A cut picture is an error, never grey stripes that get a confident answer. Said each time, because other libraries
     # switch it for the whole process: gluoncv does when it is imported, after us.
     ImageFile.LOAD_TRUNCATED_IMAGES = False
+    bare = jpeg.without_padding(data)
     try:
         try:
-            return _decode(data, reduce_to, deadline)
+            return _decode(bare, reduce_to, deadline)
         except OSError:
-            whole = _with_its_end(data, reduce_to, deadline)
-            if whole is None:
+            # Half an end marker is none.
+            bare = bare.rstrip(b"\xff")
+            if not _lacks_its_end_only(bare, reduce_to, deadline):
                 raise
-            return _decode(whole, reduce_to, deadline)
+            return _decode(bare + jpeg.END, reduce_to, deadline)
     except (*_DECODER_ERRORS, MemoryError) as error:
         raise _unreadable(data, error) from error
 
@@ -169,22 +171,19 @@ def _to_rgb(image: Image.Image, scale: depth.Scale | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _with_its_end(data: bytes, reduce_to: int | None, deadline: float | None) -> bytes | None:
-    """Return a JPEG that lacks nothing but its end marker with that marker; None if it is none, or lacks more.
+def _lacks_its_end_only(data: bytes, reduce_to: int | None, deadline: float | None) -> bool:
+    """Return whether these are the bytes of a JPEG in which only the end marker is missing.
 
     Where all pixels are there, a decoder skips what follows them; where some are missing, it takes it for their bits.
-    So noise before the marker changes the pixels, or it does not.
+    So bits before the marker change the pixels, or they do not.
     """
-    # Zeros are what a download leaves that was given its space beforehand, and would pass for pixels.
-    data = data.rstrip(b"\0")
-    data += b"\0" if data.endswith(b"\xff") else b""
     if not jpeg.structure(data).all_scans_began:
-        return None
+        return False
+    tails = (jpeg.END, *(noise + jpeg.END for noise in jpeg.NOISES))
     try:
-        seen = {_digest(_decode(data + tail, reduce_to, deadline)) for tail in (jpeg.NOISE + jpeg.END, jpeg.END)}
+        return len({_digest(_decode(data + tail, reduce_to, deadline)) for tail in tails}) == 1
     except _DECODER_ERRORS:
-        return None
-    return data + jpeg.END if len(seen) == 1 else None
+        return False
 
 
 def _digest(image: Image.Image) -> bytes:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
-from sagemaker_gluoncv_container import images
-from sagemaker_gluoncv_container.decoding.picture import decode
+from sagemaker_gluoncv_container import images, machine
+from sagemaker_gluoncv_container.decoding import turns, upright
+from sagemaker_gluoncv_container.decoding.picture import decode, describe
 from sagemaker_gluoncv_container.errors import UnreadablePicture
 from sagemaker_gluoncv_container.images import Preprocessing
 from support.drawing import colours, grey, levels
@@ -384,3 +385,171 @@ def test_only_decoding_opens_pictures() -> None:
     text = (SOURCE / "decoding" / "picture.py").read_text()
     assert text.count("Image.open(") == text.count("Image.open(io.BytesIO(data), formats=formats.NAMES)")
     assert "Image.MAX_IMAGE_PIXELS = " in text
+
+
+class TestMissingEnd:
+    """A JPEG without its end marker is read if all its pixels are there, and refused if any is missing."""
+
+    KINDS = {
+        "baseline": {"quality": 90},
+        "full colour": {"quality": 90, "subsampling": 0},
+        "progressive": {"quality": 90, "progressive": True},
+        "restarts": {"quality": 90, "restart_marker_rows": 1},
+        "many restarts": {"quality": 90, "restart_marker_blocks": 1},
+    }
+
+    @staticmethod
+    def photo(mode: str = "RGB", size: tuple[int, int] = (203, 150)) -> Image.Image:
+        """Return a picture with something to see in every block."""
+        noise = np.random.default_rng(0).integers(0, 60, (size[1], size[0], 3), np.uint8)
+        return Image.fromarray(np.asarray(colours(*size)) // 2 + noise).convert(mode)
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_all_pixels_are_there(self, encode: Encode, kind: str, mode: str) -> None:
+        """The pixels are those of the whole file, also with bytes after them, at any scale."""
+        data = encode(self.photo(mode), "JPEG", **self.KINDS[kind])
+        assert data.endswith(b"\xff\xd9")
+        for tail in (b"", b"\xff", b"\0" * 50, b"\n"):
+            for side in (None, 40):
+                assert (levels(decode(data[:-2] + tail, side)) == levels(decode(data, side))).all()
+
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_rows_are_missing(self, encode: Encode, kind: str) -> None:
+        """A cut file is refused, wherever it is cut, also if zeros were put in place of the rest."""
+        data = encode(self.photo(), "JPEG", **self.KINDS[kind])
+        for length in [*range(600, len(data) - 40, 499), len(data) - 40, len(data) - 12]:
+            for tail in (b"", bytes(len(data) - length)):
+                with pytest.raises(UnreadablePicture):
+                    decode(data[:length] + tail)
+
+    @pytest.mark.parametrize("kind", ["progressive", "many restarts"])
+    def test_cut_at_a_marker(self, encode: Encode, kind: str) -> None:
+        """A file that breaks off between two scans, or before a restart, lacks pixels as well."""
+        data = encode(self.photo(), "JPEG", **self.KINDS[kind])
+        marks = [
+            at
+            for at in range(600, len(data) - 2)
+            if data[at] == 0xFF and (data[at + 1] in (0xDA, 0xC4, *range(0xD0, 0xD8)))
+        ]
+        assert len(marks) > 4
+        for at in [*marks[:5], *marks[-3:]]:
+            with pytest.raises(UnreadablePicture):
+                decode(data[:at])
+
+    def test_a_thumbnail_with_an_end(self, encode: Encode) -> None:
+        """The end marker of a thumbnail in the metadata is not taken for the picture's."""
+        thumbnail = encode(colours(16, 12), "JPEG")
+        data = encode(self.photo(), "JPEG", exif=b"Exif\0\0" + thumbnail)
+        assert (levels(decode(data[:-2])) == levels(decode(data))).all()
+        with pytest.raises(UnreadablePicture):
+            decode(data[: len(data) // 2])
+
+
+def exif(entries: list[tuple[int, int, int, bytes]], order: str = "MM", beyond: bytes = b"") -> bytes:
+    """Return EXIF bytes with entries of (tag, type, count, value or offset)."""
+    end = ">" if order == "MM" else "<"
+    body = b"".join(struct.pack(f"{end}HHI", *entry[:3]) + entry[3] for entry in entries)
+    start = order.encode() + struct.pack(f"{end}HI", 42, 8)
+    return b"Exif\0\0" + start + struct.pack(f"{end}H", len(entries)) + body + bytes(4) + beyond
+
+
+TURN = (0x0112, 3, 1, b"\0\6\0\0")
+METADATA = {
+    "negative rational": exif([TURN, (0x011A, 10, 1, struct.pack(">I", 38))], beyond=struct.pack(">ii", -72, -1)),
+    "negative unsigned rational": exif([TURN, (0x011A, 5, 1, struct.pack(">I", 38))], beyond=b"\xff" * 8),
+    "divided by zero": exif([TURN, (0x011A, 5, 1, struct.pack(">I", 38))], beyond=struct.pack(">II", 72, 0)),
+    "value beyond the end": exif([TURN, (0x010E, 2, 500, struct.pack(">I", 9_000_000))]),
+    "unknown type": exif([TURN, (0x010E, 99, 1, bytes(4))]),
+    "count of gigabytes": exif([TURN, (0x010E, 2, 0xFFFFFFFF, struct.pack(">I", 38))]),
+    "directory of itself": exif([TURN, (0x8769, 4, 1, struct.pack(">I", 8))]),
+    "text that is no text": exif([TURN, (0x010E, 2, 4, b"\xff\xfe\xfd\xfc")]),
+    "orientation, twice": exif([(0x0112, 3, 2, b"\0\6\0\6")]),
+    "GPS of nothing": exif([TURN, (0x8825, 4, 1, struct.pack(">I", 0xFFFFFFF0))]),
+}
+WITHOUT_ORIENTATION = {
+    "noise": b"Exif\0\0" + bytes(range(256)),
+    "nothing": b"Exif\0\0",
+    "half a header": b"Exif\0\0MM\0*",
+    "entries that are missing": exif([TURN])[:20],
+    "orientation 0": exif([(0x0112, 3, 1, b"\0\0\0\0")]),
+    "orientation 9": exif([(0x0112, 3, 1, b"\0\x09\0\0")]),
+    "orientation as text": exif([(0x0112, 2, 4, b"six\0")]),
+    "orientation as a fraction of nothing": exif([(0x0112, 5, 1, struct.pack(">I", 26))], beyond=bytes(8)),
+}
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", [*METADATA, *WITHOUT_ORIENTATION])
+def test_metadata_refuse_nothing(encode: Encode, form: str, kind: str) -> None:
+    """Of a picture's metadata the orientation is read, if it can be; no damage there refuses a picture."""
+    options = {"lossless": True} if form == "WEBP" else {"quality": 95} if form == "JPEG" else {}
+    data = encode(colours(), form, exif=METADATA.get(kind) or WITHOUT_ORIENTATION[kind], **options)
+    turned = kind in METADATA
+    assert describe(data).orientation == (6 if turned else 1)
+    shown = colours().transpose(Image.Transpose.ROTATE_270) if turned else colours()
+    assert abs(levels(decode(data)) - levels(shown)).max() <= 12
+
+
+@given(st.binary(max_size=120))
+def test_any_metadata_refuse_nothing(content: bytes) -> None:
+    """Whatever bytes EXIF holds, the picture is read."""
+    buffer = io.BytesIO()
+    colours(16, 12).save(buffer, "JPEG", exif=b"Exif\0\0" + content)
+    assert sorted(decode(buffer.getvalue()).size) == [12, 16]
+
+
+def test_a_tiff_with_a_negative_resolution(encode: Encode) -> None:
+    """In a TIFF, whose metadata lie among what describes its pixels, an odd value refuses nothing either."""
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info.tagtype[282] = 10
+    info[282] = TiffImagePlugin.IFDRational(-72, 1)
+    info[0x0112] = 6
+    image = decode(encode(colours(), "TIFF", tiffinfo=info))
+    assert (levels(image) == levels(colours().transpose(Image.Transpose.ROTATE_270))).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"\0\0\0\x20ftypheic\0\0\0\0mif1heic" + bytes(100), "it is HEIC"),
+        (b"8BPS\0\1" + bytes(100), "it is Photoshop"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(100), "it is PostScript"),
+        (b"<!DOCTYPE html><html>" + bytes(100), "it is HTML"),
+        (b"II*\0\x08\0\0\0" + bytes(100), "it begins as TIFF, and is damaged, cut or of a rare kind"),
+    ],
+)
+def test_the_reason_is_true(data: bytes, why: str) -> None:
+    """A refusal says what the bytes are, as far as that can be told."""
+    with pytest.raises(UnreadablePicture, match=why):
+        decode(data)
+
+
+def test_avif(encode: Encode) -> None:
+    """AVIF is read, transparent parts on white, turned as it says."""
+    assert abs(levels(decode(encode(colours(), "AVIF", quality=95))) - levels(colours())).max() <= 12
+    data = encode(colours(), "AVIF", quality=95, exif=exif([TURN]))
+    assert abs(levels(decode(data)) - levels(colours().transpose(Image.Transpose.ROTATE_270))).max() <= 12
+
+
+def test_large_pictures_are_reduced_while_they_are_converted(encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transparent picture of many pixels comes small, and looks like the whole one scaled down."""
+    monkeypatch.setattr(upright, "REDUCED_PIXELS", 1000)
+    image = colours(400, 300)
+    image.putalpha(128)
+    small = decode(encode(image), 100)
+    assert small.size == (134, 100)
+    monkeypatch.undo()
+    assert abs(levels(small) - levels(decode(encode(image)).reduce(3))).max() <= 1
+
+
+def test_too_little_memory(encode: Encode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit into the memory there is is refused before it is decoded, and says how much it takes."""
+    monkeypatch.setattr(machine, "memory_available", lambda: 20 << 20)
+    monkeypatch.setattr(turns, "_PATIENCE_SECONDS", 0.0)
+    data = encode(Image.new("RGBA", (3000, 2000)))
+    why = r"To decode its 3,000 x 2,000 pixels \(PNG, RGBA\) takes \d+ MB, and 10 MB can be spared"
+    with pytest.raises(UnreadablePicture, match=why) as caught:
+        decode(data)
+    assert caught.value.what == "The picture is too large for the memory of this container"
+    assert decode(encode(Image.new("RGB", (3000, 2000)), "JPEG"), 448).size == (750, 500)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sagemaker_gluoncv_container import decoding, images
+from sagemaker_gluoncv_container import images
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.arrays import Floats, Pixels
 from sagemaker_gluoncv_container.artifact import Artifact
 from sagemaker_gluoncv_container.errors import ClientError, ContainerError, UnreadablePicture
@@ -17,7 +18,7 @@ from sagemaker_gluoncv_container.inference.predictor import Predictor
 def test_answers(tiny: Artifact, pictures: list[bytes], threads: int) -> None:
     """Each picture gets, in its place, what MXNet computes of the evaluation's pixels."""
     preprocessing = tiny.description.preprocessing
-    pixels = [images.for_evaluation(decoding.decode(each), preprocessing) for each in pictures]
+    pixels = [images.for_evaluation(decode(each), preprocessing) for each in pictures]
     expected = MXNetEngine(tiny).compute(np.stack(pixels))
     found = Predictor(tiny, threads).predict(pictures)
     assert np.abs(np.stack(found.results) - expected).max() < 1e-5

@@ -46,8 +46,9 @@ def test_each_worker_is_told_its_gpu(settings: Callable[..., ServingSettings], m
     given = replace(settings(), workers=3, compute_threads=2)
     names = [f"worker-{number}" for number in range(3)]
     on_gpus = started_with(monkeypatch, replace(given, gpus=2, lone_threads=2))
-    assert on_gpus == {name: WorkerSettings(2, "auto", gpu) for name, gpu in zip(names, (0, 1, 0), strict=True)}
-    assert started_with(monkeypatch, given) == dict.fromkeys(names, WorkerSettings(2, "auto", None))
+    gpus = zip(names, (0, 1, 0), strict=True)
+    assert on_gpus == {name: WorkerSettings(2, "auto", gpu, decoders=6) for name, gpu in gpus}
+    assert started_with(monkeypatch, given) == dict.fromkeys(names, WorkerSettings(2, "auto", None, decoders=6))
 
 
 def test_the_others_wait_for_the_measurement(
