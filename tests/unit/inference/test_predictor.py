@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sagemaker_gluoncv_container import images
-from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.arrays import Floats, Pixels
 from sagemaker_gluoncv_container.artifact import Artifact
+from sagemaker_gluoncv_container.decoding.picture import decode
 from sagemaker_gluoncv_container.errors import ClientError, ContainerError, UnreadablePicture
 from sagemaker_gluoncv_container.inference.engine_mxnet import MXNetEngine
 from sagemaker_gluoncv_container.inference.predictor import Predictor
