@@ -12,6 +12,7 @@ model-symbol.json and model-shapes.json.
 
 import json
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -124,10 +125,16 @@ class Artifact:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file so that the old one or the new one is there, whole, whenever the job is killed."""
+    """Write a file so that the old one or the new one is there, whole, whenever the job is killed. Raises OSError."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    write(unfinished)
-    unfinished.replace(path)
+    try:
+        write(unfinished)
+        unfinished.replace(path)
+    except OSError:
+        # On a full disk it would take room, and it would go into the archive.
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise
 
 
 def _shapes(height: int, width: int) -> str:

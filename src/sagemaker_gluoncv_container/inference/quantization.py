@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import artifact
+from .. import artifact, disk
 from ..arrays import Floats, Pixels
 from ..artifact import Artifact, Quantization
 from ..errors import ContainerError
@@ -119,7 +119,8 @@ def quantize(
             "The int8 form cannot be judged", "There are no validation pictures", "Give a validation channel"
         )
     quantization = _judged(found.params.name, ranges, *(np.stack(each) for each in zip(*seen, strict=True)))
-    artifact.save_quantization(directory, quantization)
+    with disk.writing("The int8 form", directory):
+        artifact.save_quantization(directory, quantization)
     if quantization.refused:
         logger.warning("int8: refused, the model stays in float32: %s", quantization.refused)
     else:

@@ -167,6 +167,7 @@ def test_a_disk_that_fills_up(make: Callable[..., KeptModels], tmp_path: Path) -
     assert caught.value.why.startswith("No space left on device. ")
     assert caught.value.why.endswith("are free there")
     assert (params.read(artifact.load(tmp_path / "model").params)["arg:head_weight"] == 0).all()
+    assert not list((tmp_path / "model").glob(".*"))
 
 
 @pytest.mark.parametrize(

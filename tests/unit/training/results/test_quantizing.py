@@ -139,6 +139,16 @@ def test_a_failure(
     assert "the model stays in float32" in caplog.text
 
 
+def test_a_full_disk(folders: Path, model: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The folder and the free bytes are named, the model stays, and nothing half done is left."""
+    before = files(model)
+    (model / ".image-classification-int8.json.unfinished").symlink_to("/dev/full")
+    quantizing.quantize(model, *listed(folders), threads=1)
+    assert f"The int8 form cannot be written to {model}. No space left on device. " in caplog.text
+    assert "bytes (" in caplog.text
+    assert files(model) == before
+
+
 def test_the_command(folders: Path, model: Path) -> None:
     """`sagemaker-gluoncv quantize` does the same for a model directory, and says what came out."""
     arguments = ["quantize", str(model), "--calibration", str(folders / "train"), "--threads", "1"]
