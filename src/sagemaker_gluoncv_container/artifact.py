@@ -1,4 +1,4 @@
-"""What lies in a model directory: the one place where training and serving meet.
+"""What a model directory holds: the one place where training and serving meet.
 
     image-classification-NNNN.params     the weights after epoch NNNN, in MXNet's format
     image-classification-symbol.json     the net, from RGB 0-255 to probabilities; normalisation is inside
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import documents
-from .documents import entries, items, number, optional, record, text, whole
+from .documents import anything, entries, items, number, optional, record, text, whole
 from .errors import ClientError
 from .images import Preprocessing
 
@@ -67,9 +67,10 @@ _QUANTIZATION_FIELDS = record(
     },
     {"refused": optional(text()), "labels": optional(whole(1, 10**13))},
 )
-# Of a foreign model: other fields may stand beside these.
+# A foreign model's file describes its label too, and has other fields. The two forms of a field's name are both in use.
+_NAMES, _SHAPES_OF = ("name", "data_name"), ("shape", "data_shape")
+_SHAPES_FIELDS = items(record({}, dict.fromkeys((*_NAMES, *_SHAPES_OF), anything()), strict=False))
 _SHAPE = items(whole(0, 10_000), 4)
-_SHAPES_FIELDS = items(record({}, {"shape": _SHAPE, "data_shape": _SHAPE}, strict=False))
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _params(directory: Path, epoch: int) -> Path:
 
 
 def load(directory: Path, override: Mapping[str, Any] | None = None) -> Artifact:
-    """Return what lies in a model directory: ours, the built-in algorithm's, or that of AWS's MXNet images.
+    """Return the model in a directory: ours, the built-in algorithm's, or that of AWS's MXNet images.
 
     `override` replaces fields of the preprocessing. AWS has not published what the built-in does to a picture. The
     best evidence is AWS's Neo handler for it, which squashes the picture to the input's shape and feeds RGB 0-255. So
@@ -245,7 +246,7 @@ def _description(directory: Path, last_epoch: int) -> Description:
     content = documents.parse(path, _REMEDY)
     version = content.get("format_version", FORMAT_VERSION) if isinstance(content, dict) else FORMAT_VERSION
     if version != FORMAT_VERSION or isinstance(version, bool):
-        why = f"Its format_version is {version}, and this image reads {FORMAT_VERSION}"
+        why = f"Its format_version is {version!s:.40}, and this image reads {FORMAT_VERSION}"
         raise ClientError(f"{path} cannot be read", why, "Serve it with the image that made it")
     checked = documents.read(path, _DESCRIPTION_FIELDS, _REMEDY)
     del checked["format_version"]
@@ -261,9 +262,13 @@ def _foreign_preprocessing(path: Path) -> Preprocessing:
     if not path.is_file():
         raise ClientError("The size of the model's pictures is not known", f"There is no {path}", do)
     inputs = documents.read(path, _SHAPES_FIELDS, do)
-    shape = next((found for each in inputs if (found := each.get("shape") or each.get("data_shape"))), None)
-    if shape is None:
+    pictures = next((each for each in inputs if "data" in (each.get(name) for name in _NAMES)), (*inputs, {})[0])
+    shapes = [pictures[name] for name in _SHAPES_OF if name in pictures]
+    if not shapes:
         raise ClientError("The size of the model's pictures is not known", f"{path} has no shape", do)
+    shape, faults = documents.check_all(shapes[0], _SHAPE, "shape")
+    if faults:
+        raise ClientError(f"{path} is damaged", faults, do)
     _, channels, height, width = shape
     if channels != 3 or not height or not width:
         raise ClientError(f"{path} is damaged", f"Its shape {list(shape)} is not that of RGB pictures", do)

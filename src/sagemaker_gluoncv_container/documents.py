@@ -17,6 +17,7 @@ from .errors import ClientError, sentences, some
 # Takes a value, the name of its field, and the list to which faults are added; returns the value as it is to be used.
 Check = Callable[[Any, str, list[str]], Any]
 
+_MOST_BYTES = 64 << 20
 _LARGEST_NUMBER = 3.4e38  # of a float32
 _SHOWN_CHARACTERS = 60
 _SHOWN_FAULTS = 3
@@ -35,9 +36,11 @@ def read(path: Path, check: Check, do: str) -> Any:
 def parse(path: Path, do: str) -> Any:
     """Return what a JSON file holds, unchecked.
 
-    Raises ClientError if it cannot be read, is not JSON (NaN and Infinity are not), or gives a field twice.
+    Raises ClientError if it cannot be read, is too large or not JSON (NaN and Infinity are not), or has a field twice.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ClientError(f"{path} is damaged", f"It is larger than {_MOST_BYTES >> 20} MiB", do)
         return json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:
         raise ClientError(f"{path} is damaged", "Its lists and objects are nested too deeply", do) from error
@@ -47,10 +50,10 @@ def parse(path: Path, do: str) -> Any:
         raise ClientError(f"{path} is damaged", f"It is not JSON: {error}", do) from error
 
 
-def check_all(value: Any, check: Check) -> tuple[Any, str]:
-    """Return a checked value, and its faults in one text, "" if there is none."""
+def check_all(value: Any, check: Check, name: str = "") -> tuple[Any, str]:
+    """Return a checked value, and its faults in one text, which is empty if the value is right."""
     faults: list[str] = []
-    checked = check(value, "", faults)
+    checked = check(value, name, faults)
     return checked, some(faults, _SHOWN_FAULTS, " ") if faults else ""
 
 
@@ -155,7 +158,7 @@ def record(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
         if missing := [prefix + each for each in required if each not in value]:
             faults.append(f"It lacks {_named(missing)}.")
         if strict and (unknown := [prefix + each for each in value if each not in known]):
-            faults.append(f"It has {_named(unknown)}, which nobody knows.")
+            faults.append(f"It has {_named(unknown)}, which is unknown.")
         return {each: of(value[each], prefix + each, faults) for each, of in known.items() if each in value}
 
     return check

@@ -1,8 +1,8 @@
 """Finds the model in a folder: at its root, in a folder inside, or in an archive.
 
 Serving and the `model` channel of a training job look here, so that both take the same model. A model at the root comes
-before a `model.tar.gz` there, that before anything below, and other archives come last. What lies in `code` is the
-user's own. Junk that systems leave counts for nothing.
+before a `model.tar.gz` there, that before anything below, and other archives come last. The scripts in `code` and the
+junk that systems leave are ignored.
 """
 
 import re
@@ -31,7 +31,7 @@ _OTHERS = {
     **dict.fromkeys((".pb", ".h5", ".keras"), "TensorFlow"),
     ".onnx": "ONNX",
 }
-# An archive in an archive in an archive is not a model any more.
+# An archive may have been packed once more, but hardly more often.
 _MOST_ARCHIVES = 3
 
 
@@ -55,7 +55,7 @@ class _Candidate:
 def load(folder: Path, override: Mapping[str, Any] | None = None) -> Artifact:
     """Return the model that a folder is served with: at its root, or in a lone folder inside.
 
-    `override` replaces fields of the preprocessing. Raises ClientError that says what lies there instead.
+    `override` replaces fields of the preprocessing. Raises ClientError that says what is there instead.
     """
     found = _first(folder)
     if found is None:
@@ -65,13 +65,13 @@ def load(folder: Path, override: Mapping[str, Any] | None = None) -> Artifact:
         raise ClientError(f"{folder} holds no model", why, "Unpack it, and pack its files again without it")
     if not _is_lone(folder, found.path):
         do = "Move its files to the root of the archive"
-        raise ClientError(f"{folder} holds no model", f"One lies deeper, in {found.path}", do)
+        raise ClientError(f"{folder} holds no model", f"The model is deeper, in {found.path}", do)
     return artifact.load(found.path, override)
 
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Artifact]:
-    """Give the model in a folder, wherever it lies there, unpacked if need be.
+    """Give the model in a folder or anywhere below it, unpacked if need be.
 
     Raises ClientError if there is none, if it is damaged or if there are several that come first. Messages name the
     files as the user knows them.
@@ -164,7 +164,7 @@ def _packs_model(path: Path) -> bool:
 
 
 def _is_lone(folder: Path, inner: Path) -> bool:
-    """Return whether there is nothing but the way from a folder to one inside, code and junk aside."""
+    """Return whether a folder holds nothing but an inner folder, code and junk aside."""
     here = folder
     for part in inner.relative_to(folder).parts:
         if {each.name for each in here.iterdir() if not junk.is_junk(each.name)} - {_CODE} != {part}:
@@ -174,7 +174,7 @@ def _is_lone(folder: Path, inner: Path) -> bool:
 
 
 def _nothing(folder: Path, looked: Path) -> ClientError:
-    """Return the error of a folder without a model, which names for what they are the files where was `looked`."""
+    """Return the error of a folder without a model. It says what the files are in the folder that was `looked` into."""
     paths = [path.relative_to(looked) for path in junk.files(looked)] if looked.is_dir() else []
     hint, do = _hint([path for path in paths if _CODE not in path.parts[:-1]])
     found = some([str(path) for path in paths])

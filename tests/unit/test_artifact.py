@@ -342,6 +342,8 @@ def foreign(directory: Path, shapes: Any) -> Path:
         [{"name": "data", "shape": [1, 3, 64, 48]}],
         [{"data_name": "data", "data_shape": [8, 3, 64, 48], "dtype": "float32"}],
         [{"name": "data", "shape": [0, 3.0, 64.0, 48.0]}],
+        [{"name": "softmax_label", "shape": [1]}, {"name": "data", "shape": [1, 3, 64, 48]}],
+        [{"name": "input", "shape": [1, 3, 64, 48]}, {"name": "label", "shape": [1]}],
     ],
     ids=str,
 )

@@ -59,6 +59,14 @@ def test_no_document(path: Path, content: bytes, why: str) -> None:
     assert caught.value.do == "Write it again"
 
 
+def test_huge(path: Path) -> None:
+    """A file that would fill the memory is not read."""
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ClientError, match="It is larger than 64 MiB"):
+        documents.read(path, SIZE, "")
+
+
 def test_unreadable(path: Path) -> None:
     """What cannot be opened is told as the system tells it."""
     path.mkdir()
@@ -81,7 +89,7 @@ def test_unreadable(path: Path) -> None:
         ({"width": None, "names": None}, ["Its field width is None.", "Its field names is None."]),
         ({"names": []}, ["It lacks the field width."]),
         ({}, ["It lacks the fields width, names."]),
-        ({"width": 3, "names": [], "hight": 3}, ["It has the field hight, which nobody knows."]),
+        ({"width": 3, "names": [], "hight": 3}, ["It has the field hight, which is unknown."]),
         ([], ["It is []. It must be an object with the fields width, names, scale."]),
         ("x" * 1000, ["and so on. It must be an object"]),
     ],

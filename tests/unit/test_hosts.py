@@ -1,4 +1,4 @@
-"""hosts: what resourceconfig.json says, in a training job, in a Processing job and on a machine of one's own."""
+"""hosts: what resourceconfig.json says, in a training job, in a Processing job and on the user's own machine."""
 
 import json
 from pathlib import Path

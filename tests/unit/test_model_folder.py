@@ -1,4 +1,4 @@
-"""model_folder: which model is found, for serving and for the `model` channel, and what is said if there is none."""
+"""model_folder: which model is found, for serving and for the `model` channel, and what the errors say."""
 
 import io
 import os
@@ -103,7 +103,7 @@ def test_other_archives_come_last(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["code/sourcedir.tar.gz", "sourcedir.tar.gz", "deep/er/sourcedir.tar.gz"])
 def test_archive_of_something_else(folder: Path, name: str) -> None:
-    """An archive without a model is none, wherever it lies."""
+    """An archive without a model is ignored, wherever it is."""
     save(folder / "model", 5)
     scripts = folder.parent / "scripts"
     scripts.mkdir()
@@ -124,7 +124,7 @@ def test_code_is_no_model(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("root", ["", "./", "model/", "job-1/output/"])
 def test_folders_in_an_archive(folder: Path, root: str) -> None:
-    """A model may lie in a folder of the archive."""
+    """A model may be in a folder of the archive."""
     packed(folder / "model.tar.gz", 6, root)
     assert opened(folder) == 6
 
@@ -190,7 +190,7 @@ def test_serving_enters_no_other_folders(folder: Path, beside: str) -> None:
     with pytest.raises(ClientError) as caught:
         model_folder.load(folder)
     assert caught.value.what == f"{folder} holds no model"
-    assert caught.value.why == f"One lies deeper, in {folder / 'model'}"
+    assert caught.value.why == f"The model is deeper, in {folder / 'model'}"
 
 
 def test_serving_unpacks_nothing(folder: Path) -> None:

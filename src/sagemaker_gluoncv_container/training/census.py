@@ -13,7 +13,7 @@ from .hyperparameters import RANGES, Counted, Hyperparameters
 
 logger = logging.getLogger(__name__)
 
-# As many classes are believed on the word of one label; of more, one in ten must have a picture.
+# One label is enough to believe in this many classes. Of more classes, one in ten must have a picture.
 _BELIEVED_CLASSES, _LEAST_SEEN = 1000, 0.1
 _REMEDY = {
     False: "Label the classes 0, 1, 2 and so on. If pictures have several labels, set multi_label",
@@ -23,7 +23,7 @@ _REMEDY = {
 
 @dataclass(frozen=True)
 class Found:
-    """The pictures of a channel that lies in a folder, labels as they are written there, and how to read those."""
+    """The pictures of a channel in a folder, with labels as they are written there, and how to read the labels."""
 
     config: ChannelConfig
     samples: Sequence[FileSample | RecordSample]
@@ -112,7 +112,7 @@ def _classes_needed(found: Mapping[str, Found]) -> tuple[int, list[ClientError]]
 
 
 def _stray(found: Mapping[str, Found], needed: int) -> ClientError | None:
-    """Return a fault if so many classes cannot be meant: then a label is a slip, such as an id in its place."""
+    """Return a fault if so many classes cannot be meant. Then a label is a mistake, such as an id in its place."""
     if needed <= _BELIEVED_CLASSES:
         return None
     # A vector of 0 and 1 is as long as there are classes, whichever have pictures.

@@ -1,4 +1,4 @@
-"""Finds the job's channels and what lies in them, and checks the hyperparameters against the data."""
+"""Finds the job's channels and their pictures, and checks the hyperparameters against the data."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ def _unknowable(configs: Mapping[str, ChannelConfig], hyperparameters: Hyperpara
 def _look(
     paths: Paths, configs: Mapping[str, ChannelConfig], hyperparameters: Hyperparameters, faults: list[ClientError]
 ) -> tuple[dict[str, Found], tuple[str, ...]]:
-    """Return the pictures of the channels that lie in folders, and the names of the classes; faults are added.
+    """Return the pictures of the channels in folders, and the names of the classes; faults are added.
 
     Where the configuration has faults, the contents of the channels are not looked at.
     """

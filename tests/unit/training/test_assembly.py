@@ -97,7 +97,7 @@ def test_a_checkpoint_is_where_it_goes_on(assemble: Assemble, tmp_path: Path) ->
 
 
 def test_weights_of_classes(assemble: Assemble) -> None:
-    """Rare classes weigh more where class_weights asks for it, and all the same otherwise."""
+    """Rare classes weigh more if class_weights asks for it; otherwise all weigh the same."""
     labels = np.array([0, 1], np.float32)
     plain = assemble().targets.of(labels)
     balanced = assemble(class_weights="balanced").targets.of(labels)

@@ -1,4 +1,4 @@
-"""training.channels: what lies in the channels, and what it says about the hyperparameters."""
+"""training.channels: what the channels hold, and what it says about the hyperparameters."""
 
 import json
 from collections.abc import Callable

@@ -33,7 +33,7 @@ def give(paths: Paths, **hyperparameters: Any) -> None:
 
 
 def test_fault_of_the_user(paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
-    """What the user can mend ends the job with 2, and the log and the failure file say the same."""
+    """What the user can fix ends the job with 2, and the log and the failure file say the same."""
     give(paths, epochs="0", epoch="3")
     assert job.main() == 2
     failure = paths.failure.read_text()
@@ -71,7 +71,7 @@ def test_long_failure(paths: Paths) -> None:
 def test_stop_before_the_first_batch(
     paths: Paths, write_channel: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A job that is stopped before it has trained leaves a model all the same, and says what it is worth."""
+    """A job that is stopped before it has trained still leaves a model, and says what it is worth."""
     caplog.set_level(logging.INFO)
     for name in ("train", "validation"):
         write_channel(paths.channel(name), [0, 1, 2])

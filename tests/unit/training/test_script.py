@@ -107,7 +107,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def test_stopped_before_there_is_a_script(start: Start) -> None:
-    """A SIGTERM that comes before the script can be started ends it all the same."""
+    """A SIGTERM that comes before the script can be started still ends it."""
     signalled = """
 import os, signal
 run = script.run
