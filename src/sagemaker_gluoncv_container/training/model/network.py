@@ -137,7 +137,8 @@ def is_learnt(parameter: mx.gluon.Parameter) -> bool:
 
 def shapes(net: HybridBlock) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all parameters and statistics by name."""
-    return {name: tuple(parameter.shape) for name, parameter in net.collect_params().items()}
+    # A parameter of a SymbolBlock has a value, but may not say its shape.
+    return {name: parameter.list_data()[0].shape for name, parameter in net.collect_params().items()}
 
 
 def parameters(net: HybridBlock) -> Arrays:

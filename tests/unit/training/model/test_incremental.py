@@ -14,7 +14,7 @@ from sagemaker_gluoncv_container.artifact import Artifact, Description
 from sagemaker_gluoncv_container.errors import ClientError
 from sagemaker_gluoncv_container.images import Preprocessing
 from sagemaker_gluoncv_container.training.hyperparameters import Counted
-from sagemaker_gluoncv_container.training.model import incremental
+from sagemaker_gluoncv_container.training.model import incremental, network
 
 CLASSES, SIDE = 3, 12
 JOB = Counted(num_classes=CLASSES, num_training_samples=4, image_shape=(3, SIDE, SIDE))
@@ -72,6 +72,14 @@ def test_same_classes_keep_the_head(earlier: Earlier) -> None:
     first = answers(found)
     assert first.shape == (1, CLASSES)
     assert np.array_equal(answers(found), first)
+
+
+def test_shapes(earlier: Earlier) -> None:
+    """The shapes of all parameters are known, those of a symbol's too."""
+    shapes = network.shapes(incremental.build(earlier(), JOB, [mx.cpu()]))
+    assert shapes["stage1_conv_weight"] == (4, 3, 3, 3)
+    assert shapes["stage1_bn_moving_mean"] == (4,)
+    assert shapes["head_weight"] == (CLASSES, 4)
 
 
 def test_other_classes_get_a_new_head(earlier: Earlier, caplog: pytest.LogCaptureFixture) -> None:
