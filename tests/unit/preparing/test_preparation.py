@@ -29,7 +29,7 @@ def test_a_class_that_vanishes_is_said(settings: Settings) -> None:
     """The text for the terminal names the class, why, and what can be done with the option's name."""
     text = preparation.as_text(preparation.prepare(settings))
     assert text.startswith("13 found, 12 kept: 2 validation, 10 train\n")
-    assert "left out:       1 class-too-small (its class has too few pictures)" in text
+    assert "left out:       1 class-too-small (its class has fewer pictures than --min-per-class)" in text
     assert "warning: Class plane is left out: none of its pictures is kept (1 class-too-small)." in text
     assert 'classes: ["bird", "car"]' in text
 
