@@ -1,4 +1,4 @@
-"""Prints what fills the images: python benchmarks/image_sizes.py IMAGE..., sums of file sizes, in MB of 10**6 bytes."""
+"""Prints what takes space in images, in MB of 10**6 bytes: python benchmarks/image_sizes.py IMAGE..."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 PACKAGES = r"/opt/venv/lib/python3\.11/site-packages"
-# The first that fits.
+# The first pattern that fits counts.
 PARTS = {
     "MXNet": rf"{PACKAGES}/mxnet",
     "cuDNN": rf"{PACKAGES}/nvidia/cudnn",
@@ -26,8 +26,8 @@ PARTS = {
 
 
 def sizes(image: str) -> Counter[str]:
-    """Return the bytes of each part of an image; hard links are counted as often as they are there, as in layers."""
-    # A container is given some files of its own, and /proc and its like.
+    """Return the bytes of each part of an image; hard links count each time, as in layers."""
+    # -xdev, because /proc and other file systems are not the image's.
     script = "find / -xdev -type f -printf '%s %p\\n'"
     found: Counter[str] = Counter()
     for line in subprocess.check_output(["docker", "run", "--rm", image, "sh", "-c", script], text=True).splitlines():

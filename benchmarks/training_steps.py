@@ -1,8 +1,8 @@
-"""Images a second of training steps, the batch in memory: what the net and its devices can do without decoding.
+"""Images/s of training steps with the batch in memory: what the net and its devices can do without decoding.
 
     python3 training_steps.py {cpu,gpu} PRECISION NUM_LAYERS IMAGES STEPS
 
-`gpu` is all GPUs, with IMAGES a step on each; runs inside the image (benchmarks/gpu.py). Prints the figure.
+`gpu` is all GPUs, with IMAGES per step on each. Runs inside the image (benchmarks/gpu.py). Prints the figure.
 """
 
 import sys
@@ -21,7 +21,7 @@ CLASSES, SIDE = 10, 224
 
 
 def main() -> None:
-    """Warm up, which allocates and tunes, and measure."""
+    """Warm up, because the first steps allocate and tune, and measure."""
     where, precision, layers = sys.argv[1:4]
     images, steps = map(int, sys.argv[4:6])
     contract.set_gpu_defaults(1)
@@ -37,7 +37,7 @@ def main() -> None:
         optimization.learn(pixels, targets, 0.001)
     began = time.perf_counter()
     for _ in range(steps):
-        # Ends with the losses in our hands, so nothing is left to be computed.
+        # It returns the losses, so nothing is left to be computed.
         optimization.learn(pixels, targets, 0.001)
     print(f"{images * steps / (time.perf_counter() - began):.1f}")
 

@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, kept between runs and made anew when its requirements change."""
+"""A virtual environment for each peer, kept between runs, and made again when its requirements change."""
 
 import hashlib
 import shutil

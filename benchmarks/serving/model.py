@@ -28,7 +28,7 @@ SIZE = (400, 533)
 
 
 def train(shared: Path, base: Path) -> Path:
-    """Return a model directory under `base`, trained on clothing-small from the base weights; anew for new sources."""
+    """Return a model directory under `base`, trained on clothing-small; trained again if our sources have changed."""
     model, trained = base / "model", base / "trained"
     sources = b"".join(path.read_bytes() for path in sorted((ROOT / "src").rglob("*.py")))
     wanted = hashlib.sha256(sources).hexdigest()
@@ -67,7 +67,7 @@ def pictures(folder: Path, count: int) -> list[bytes]:
                 found.append(data)
         if len(found) == count:
             return found
-    raise ValueError(f"{folder} holds {len(found)} JPEG files of {SIZE[0]} x {SIZE[1]} pixels, {count} are wanted")
+    raise ValueError(f"{folder} holds {len(found)} JPEG files of {SIZE[0]} x {SIZE[1]} pixels, and {count} are needed")
 
 
 def as_model_channel(directory: Path, work: Path) -> Path:
@@ -80,7 +80,7 @@ def as_model_channel(directory: Path, work: Path) -> Path:
 
 
 def convert(model: Path, work: Path) -> Path:
-    """Return a directory with a model in the peers' formats, made once a model.
+    """Return a directory with a model in the peers' formats, made once for each model.
 
     model-symbol.json, model-0000.params and model-shapes.json for AWS's MXNet images, and what
     conversion/from_mxnet.py makes of them. Raises RuntimeError with the reason if the conversion fails.

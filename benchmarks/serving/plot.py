@@ -19,7 +19,7 @@ PANELS = (
 
 
 def draw(content, path):
-    """Write a picture with a panel a figure, a group a server and a bar a load."""
+    """Write a picture with a panel for each figure, a group for each server and a bar for each load."""
     results = [result for result in content["results"] if result["loads"]]
     loads = list(results[0]["loads"])
     figure, axes = pyplot.subplots(1, len(PANELS), figsize=(14, 1 + 0.8 * len(results)), sharey=True)

@@ -28,7 +28,7 @@ class Result:
 
     @property
     def capacity(self) -> float:
-        """The most requests a second of any load."""
+        """The most requests per second of any load."""
         return max((each.requests_per_second for each in self.loads.values()), default=math.nan)
 
 
@@ -136,7 +136,7 @@ def split(document: Path) -> tuple[str, str]:
     before, begin, rest = document.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{document} has no lines {BEGIN} and {END} to put the tables between")
+        raise ValueError(f"{document} has no lines {BEGIN} and {END}, between which the tables go")
     return before, after
 
 

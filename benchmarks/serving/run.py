@@ -45,11 +45,11 @@ TUNING_CLIENTS, TUNING_SECONDS = 8, 3.0
 PICTURES = 32
 # int8 is another net: its probabilities may differ as much as its accuracy allows.
 INT8_TOLERANCE = 0.15
-# What one peer may fail with, and the others still be measured.
+# Errors after which one peer is left out and the others are still measured.
 FAILURES = (RuntimeError, ValueError, OSError, requests.RequestException, subprocess.SubprocessError)
 
 
-# oneDNN's names of instruction sets, by what they leave; older ones read DNNL_MAX_CPU_ISA.
+# oneDNN's names of instruction sets, by what remains; older versions read DNNL_MAX_CPU_ISA.
 ISAS = {"without VNNI and AMX": "AVX512_CORE", "AVX2 only": "AVX2"}
 
 
@@ -67,7 +67,7 @@ def all_peers(image: str | None) -> list[Peer]:
     ]
     if image:
         ours.append(OurImage(f"ours, {image}", "auto", INT8_TOLERANCE, image))
-    # With the lesser instructions, too: a comparison of ours with them has to be of like with like.
+    # With fewer instructions too, so that ours is compared with a peer that has the same ones.
     old = MultiModelServer("AVX2 only", **limited(ISAS["AVX2 only"]))
     return [*ours, MultiModelServer(), old, LitServe(), TorchServe(), FlaskMXNet()]
 
@@ -203,15 +203,17 @@ def parse() -> argparse.Namespace:
     """Return the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10, help="of each load")
-    parser.add_argument("--rounds", type=int, default=1, help="all servers in turn, so often; the medians are shown")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often all servers are measured in turn; medians are shown"
+    )
     parser.add_argument("--grid", default=GRID, help="workers x threads to try for each peer")
-    parser.add_argument("--only", help="of the peers, those whose names contain this; ours always")
-    parser.add_argument("--image", help="measure this Docker image of ours, too")
-    parser.add_argument("--model", type=Path, help="a model directory; without it one is trained, once")
+    parser.add_argument("--only", help="measure only ours and the peers whose names contain this")
+    parser.add_argument("--image", help="measure this Docker image of ours too")
+    parser.add_argument("--model", type=Path, help="a model directory; without it one is trained and kept")
     parser.add_argument("--pictures", type=Path, help="a folder of JPEG files of 400 x 533")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="holds data and base weights")
     parser.add_argument("--work", type=Path, default=Path(__file__).parent / "work", help="what is kept between runs")
-    parser.add_argument("--markdown", type=Path, help="a document to put the tables into, between its two marks")
+    parser.add_argument("--markdown", type=Path, help="a document into which the tables go, between its two marks")
     parser.add_argument("--plot", type=Path, help="where the plot goes (.svg or .png)")
     arguments = parser.parse_args()
     if arguments.markdown:

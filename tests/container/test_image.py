@@ -40,7 +40,7 @@ def test_it_serves_on_the_port_that_it_is_given(trained: Job, flower: bytes) -> 
 
 
 def test_it_stops_serving_within_seconds(trained: Job, flower: bytes) -> None:
-    """SIGTERM ends the server in good order, long before the platform would kill it."""
+    """SIGTERM ends the server cleanly, long before the platform would kill it."""
     with serving(trained.model) as server:
         assert server.ask(flower).ok
         exit_code, took = server.container.stop(30)

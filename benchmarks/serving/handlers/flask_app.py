@@ -1,4 +1,4 @@
-"""gunicorn + Flask + MXNet, as examples of bring-your-own containers have it: a model a worker, loaded at import."""
+"""gunicorn + Flask + MXNet, as in examples of bring-your-own containers: one model per worker, loaded at import."""
 
 import os
 

@@ -9,7 +9,7 @@ from pixels import read
 
 
 class Classifier(litserve.LitAPI):
-    """A session a worker."""
+    """One session per worker."""
 
     def __init__(self, path, threads):
         super().__init__()

@@ -7,7 +7,7 @@ from pixels import read
 
 
 class Classifier:
-    """A net a worker."""
+    """One net per worker."""
 
     def initialize(self, context):
         """Load the net."""

@@ -24,7 +24,7 @@ START_SECONDS = 180
 class Setting:
     """How a server is to run. `model` is a directory of ours, `converted` what the peers serve, `work` for files.
 
-    With no `workers` the server chooses workers and threads itself. The three ports after `port` are free, too.
+    With no `workers` the server chooses workers and threads itself. The three ports after `port` are free too.
     """
 
     port: int
@@ -58,7 +58,7 @@ class Peer:
     path = "/invocations"
     # How far a probability may be from the reference's.
     tolerance = 0.001
-    # Whether the best of workers x threads is looked for; ours is taken as it comes.
+    # Whether to look for the best workers x threads. Ours chooses them itself.
     tuned = True
 
     def prepare(self, setting: Setting) -> None:

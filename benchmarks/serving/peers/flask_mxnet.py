@@ -4,7 +4,7 @@ from . import HANDLERS, Launch, Peer, Setting
 
 
 class FlaskMXNet(Peer):
-    """A model a worker."""
+    """One model per worker."""
 
     name = "gunicorn 23.0.0, Flask 3.1.2, MXNet 1.9.1"
     environment = "flask_mxnet"
