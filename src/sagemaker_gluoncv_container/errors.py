@@ -1,12 +1,12 @@
 """Every error that this image raises on purpose.
 
     ContainerError              what, why, what to do
-    +-- ClientError             the user can mend it: the job exits with 2
+    +-- ClientError             the user can fix it: the job exits with 2
     +-- AlgorithmError          the user cannot: the job exits with 1
     +-- InvocationError         a request that gets no answer: carries its HTTP status
         +-- NotAcceptable       406
         +-- UnsupportedContent  415  a content type that is not taken
-        +-- UnreadablePicture   415  bytes that are no whole picture
+        +-- UnreadablePicture   415  bytes that are not a whole picture
         +-- BadRequest          400  empty, or not of the form that its content type says
         +-- PayloadTooLarge     413
         +-- ModelNotFound       404
@@ -46,7 +46,7 @@ class ContainerError(Exception):
 
 
 class ClientError(ContainerError):
-    """The user can mend this; the job ends with exit code 2."""
+    """The user can fix this; the job ends with exit code 2."""
 
     exit_code = 2
 
@@ -59,7 +59,7 @@ class ClientError(ContainerError):
 
 
 class AlgorithmError(ContainerError):
-    """The user cannot mend this; the job ends with exit code 1."""
+    """The user cannot fix this; the job ends with exit code 1."""
 
     exit_code = 1
 
@@ -83,7 +83,7 @@ class UnsupportedContent(InvocationError):
 
 
 class UnreadablePicture(InvocationError):
-    """The bytes are no picture, or not a whole one."""
+    """The bytes are not a picture, or not a whole one."""
 
     status = 415
 
@@ -106,7 +106,7 @@ class ModelNotFound(InvocationError):
     @classmethod
     def named(cls, name: str) -> "ModelNotFound":
         """Return the error for a name."""
-        return cls(f"model {name!r} is not loaded", do="Load it with POST /models")
+        return cls(f"Model {name!r} is not loaded", do="Load it with POST /models")
 
 
 class ModelLoaded(InvocationError):

@@ -79,7 +79,7 @@ def test_in_chunks(server: Server, pictures: list[bytes], alone: list[list[float
 
 
 def test_a_bad_record(server: Server, pictures: list[bytes], alone: list[list[float]]) -> None:
-    """A record that is no picture yields an error in its place, the others their answers."""
+    """A record that is not a picture yields an error in its place, the others their answers."""
     reply = server.invoke(rec([pictures[0], b"no picture", pictures[2]]), RECORDIO)
     lines = [json.loads(line) for line in reply.body.splitlines()]
     assert reply.status == 200

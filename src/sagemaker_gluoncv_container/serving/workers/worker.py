@@ -86,7 +86,9 @@ class Predictors:
             return NoMemory(f"The model in {command.directory} does not fit into memory", do="Use a larger instance")
         except _LOAD_ERRORS as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            return ContainerError(f"The model in {command.directory} cannot be loaded", reason[-1])
+            return ContainerError(
+                f"The model in {command.directory} cannot be loaded", f"The engine says: {reason[-1]}"
+            )
         self._loaded[command.name] = predictor
         _return_memory()
         return Loaded(predictor.engine.name, predictor.engine.precision, predictor.why, predictor.measured)
