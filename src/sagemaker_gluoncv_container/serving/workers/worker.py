@@ -34,7 +34,10 @@ def main() -> None:
     # Where cores are few, what computes must not keep the front from answering pings and refusing what is too much.
     os.nice(_NICENESS)
     descriptor, argument = sys.argv[1:]
-    connection = socket.socket(fileno=int(descriptor)).makefile("rwb")
+    given = socket.socket(fileno=int(descriptor))
+    # The server never blocks on a socket, and made this one: what holds for its owner there would hold here.
+    given.setblocking(True)
+    connection = given.makefile("rwb")
     settings = WorkerSettings.from_argument(argument)
     turns.expect(settings.decoders)
     if settings.gpu is None:
