@@ -66,6 +66,17 @@ QUEUE_SIZE = Variable("SAGEMAKER_MODEL_JOB_QUEUE_SIZE", "pictures that may wait"
 BATCH_SIZE = Variable("SAGEMAKER_GLUONCV_BATCH_SIZE", "pictures per forward pass, at most", "8", 1, 256)
 # 0 is a body of any length, in chunks; asynchronous endpoints allow no more than 1 GB.
 MAX_PAYLOAD = Variable("SAGEMAKER_MAX_PAYLOAD_IN_MB", "the largest body", "25", 0, 1024)
+HEAD_SECONDS = Variable(
+    "SAGEMAKER_GLUONCV_HEADER_TIMEOUT",
+    "seconds for a request's headers, and for a body that stands still",
+    "10",
+    1,
+    600,
+)
+BODY_RATE = Variable(
+    "SAGEMAKER_GLUONCV_MIN_BODY_RATE", "bytes per second below which an upload is ended", "4096", 1, 1 << 30
+)
+MAX_CONNECTIONS = Variable("SAGEMAKER_GLUONCV_MAX_CONNECTIONS", "connections at a time", "4096", 16, 65_536)
 BATCH_TRANSFORM = _flag("SAGEMAKER_BATCH", "whether this is batch transform")
 BATCH_STRATEGY = Variable(
     "SAGEMAKER_BATCH_STRATEGY",

@@ -1,5 +1,7 @@
 """Why and when a job ends before its time: asked for, interrupted, or at its time limit."""
 
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -39,3 +41,31 @@ class TimeLimit:
             self._longest = max(self._longest, now - self._asked)
         self._asked = now
         return self._seconds is not None and now - self._began + self._longest >= self._seconds
+
+
+# The exit code of a process that SIGTERM ended before it had anything to finish, as a shell shows it.
+STOPPED = 128 + signal.SIGTERM
+
+
+def exit_on_sigterm(code: int) -> None:
+    """Have SIGTERM end this process at once, with that exit code, until it has something to finish.
+
+    Called before anything slow. The kernel drops a signal for which the first process of a container has no handler;
+    so `env` starts us with SIGTERM blocked, and it comes in here.
+    """
+    # Not sys.exit: what raises in the middle of an import may be caught there.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: os._exit(code))
+    _unblock()
+
+
+def guard_forks() -> None:
+    """Have children that this process forks obey SIGTERM from their first moment, not the handler they inherit."""
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=lambda: exit_on_sigterm(0))
+
+
+def _block() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _unblock() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})

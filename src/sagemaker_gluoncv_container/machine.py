@@ -1,6 +1,9 @@
-"""What this container may use of the machine: CPUs and memory, as its cgroup limits them."""
+"""What this container may use of the machine: CPUs and memory, as its cgroup limits them, and a folder to write in."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -40,3 +43,30 @@ def memory_available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
         return available
     cache = dict(line.split() for line in statistics.read_text().splitlines()).get("inactive_file", "0")
     return min(available, int(limit.read_text()) - int(used.read_text()) + int(cache))
+
+
+# File systems in which a file is not a file.
+_NO_FILES = {"cgroup", "cgroup2", "devpts", "mqueue", "proc", "sysfs"}
+
+
+def writable_folder(mounts: Path = Path("/proc/self/mounts")) -> Path | None:
+    """Return a folder in which this process can write, the quickest first; None if there is none."""
+    return next((folder for folder in _folders(mounts) if _is_writable(folder)), None)
+
+
+def _folders(mounts: Path) -> Iterator[Path]:
+    yield Path("/dev/shm")
+    with suppress(FileNotFoundError):
+        # TMPDIR and its like, /tmp, /var/tmp, the working directory.
+        yield Path(tempfile.gettempdir())
+    for line in mounts.read_text().splitlines():
+        _, folder, kind, *_ = line.split()
+        if kind not in _NO_FILES:
+            # It has spaces and their like in octal digits.
+            yield Path(folder.encode().decode("unicode_escape"))
+
+
+def _is_writable(folder: Path) -> bool:
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder):
+        return True
+    return False

@@ -3,12 +3,13 @@
 import logging.config
 import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 from gunicorn.app import wsgiapp
 
-from .. import contract, devices, model_folder
+from .. import contract, devices, machine, model_folder
 from ..errors import ClientError
 from . import logs
 from .settings import ServingSettings
@@ -16,14 +17,19 @@ from .settings import ServingSettings
 logger = logging.getLogger(__name__)
 
 
-def main(gunicorn_config: Path) -> NoReturn:
-    """Run gunicorn to its end; exit with 2 if the user has to fix something first."""
+def main(script: str) -> NoReturn:
+    """Run gunicorn to its end, with the settings that lie beside the script.
+
+    Exit with 2 if the user has to fix something first.
+    """
     logging.config.dictConfig(logs.configuration(logging.INFO))
     try:
         settings = ServingSettings.from_environment()
         devices.check()
         if not settings.multi_model:
             model_folder.load(settings.model_dir, settings.preprocessing)
+        # gunicorn and Python's own modules take this one, and look no further.
+        tempfile.tempdir = str(_temporary_folder())
     except ClientError as error:
         logger.error("ClientError: %s", error)
         sys.exit(ClientError.exit_code)
@@ -33,5 +39,17 @@ def main(gunicorn_config: Path) -> NoReturn:
     # A connection is a file: the usual 1,024 are fewer than gunicorn is told to take.
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # In this process, whose PID gets the platform's signals, and which has read most of the modules already.
-    sys.argv = ["gunicorn", "--config", str(gunicorn_config), f"{__package__}.http.app:create_app()"]
+    config = Path(script).resolve().with_name("gunicorn.conf.py")
+    sys.argv = ["gunicorn", "--config", str(config), f"{__package__}.http.app:create_app()"]
     sys.exit(wsgiapp.run())
+
+
+def _temporary_folder() -> Path:
+    folder = machine.writable_folder()
+    if folder is None:
+        raise ClientError(
+            "There is no folder to write in",
+            "The server keeps its heartbeat in a file, and every file system of this container is read-only or full",
+            "Mount one, for example with --tmpfs /tmp",
+        )
+    return folder

@@ -30,6 +30,9 @@ class ServingSettings:
     queue_size: int
     batch_size: int
     max_payload: int
+    head_seconds: int
+    body_bytes_per_second: int
+    max_connections: int
     batch_transform: bool
     batch_strategy: str
     max_concurrent_transforms: int
@@ -69,6 +72,9 @@ class ServingSettings:
             queue_size=read.integer(contract.QUEUE_SIZE),
             batch_size=read.integer(contract.BATCH_SIZE),
             max_payload=(payload_mb or _CHUNKED_MB) * _MIB,
+            head_seconds=read.integer(contract.HEAD_SECONDS),
+            body_bytes_per_second=read.integer(contract.BODY_RATE),
+            max_connections=read.integer(contract.MAX_CONNECTIONS),
             batch_transform=read.flag(contract.BATCH_TRANSFORM),
             batch_strategy=read.choice(contract.BATCH_STRATEGY),
             max_concurrent_transforms=transforms,

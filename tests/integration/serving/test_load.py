@@ -94,7 +94,7 @@ def test_overload(story: dict[str, Any]) -> None:
     assert set(over["statuses"]) == {"200", "503"}
     assert sum(over["statuses"].values()) > 0.9 * story["rate"] * OVERLOAD_SECONDS
     assert over["without_retry_after"] == 0
-    assert all("the queue holds 256" in refusal for refusal in over["refusals"])
+    assert all("The queue holds 256" in refusal for refusal in over["refusals"])
     assert over["slowest"]["503"] < REFUSAL_SECONDS
 
 

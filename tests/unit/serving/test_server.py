@@ -30,7 +30,7 @@ def test_refusal(
     for name, value in {"SAGEMAKER_BASE_DIR": str(tmp_path), **environ}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as caught:
-        server.main(tmp_path / "gunicorn.conf.py")
+        server.main(str(tmp_path / "serve"))
     assert caught.value.code == 2
     line = json.loads(capsys.readouterr().out)
     assert line["level"] == "ERROR"

@@ -3,7 +3,6 @@
 import logging
 import time
 import uuid
-from contextlib import suppress
 
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -15,14 +14,13 @@ from ..settings import ServingSettings
 from ..workers.models import Models
 from ..workers.registry import Model
 from . import registration
+from .connection import BEGAN
 from .invocation import ATTRIBUTES, INFERENCE_ID, Invocations
 
 logger = logging.getLogger(__name__)
 
 _QUIET = ("/ping", "/metrics")
 _PAGE = 100
-# The largest body of a real-time request is 25 MB; a client that sends more than this is not waited for.
-_DRAINED_BYTES = 100 << 20
 
 
 def create_app() -> Flask:
@@ -40,7 +38,6 @@ def create_app() -> Flask:
         _add_model_routes(app, models)
     _add_error_handlers(app, settings)
     _add_log(app, settings)
-    _add_drain(app)
     return app
 
 
@@ -133,22 +130,10 @@ def _add_error_handlers(app: Flask, settings: ServingSettings) -> None:
         return jsonify(error="The server failed on this request. Its log says why."), 500
 
 
-def _add_drain(app: Flask) -> None:
-    @app.after_request
-    def drain(response: Response) -> Response:
-        """Read what is left of a refused body: a client that still sends would find its connection reset, no answer."""
-        if response.status_code >= 400:
-            left = _DRAINED_BYTES
-            with suppress(OSError):
-                while left > 0 and (part := request.environ["wsgi.input"].read(min(left, 1 << 16))):
-                    left -= len(part)
-        return response
-
-
 def _add_log(app: Flask, settings: ServingSettings) -> None:
     @app.before_request
     def started() -> None:
-        g.started = time.monotonic()
+        g.began = request.environ.get(BEGAN) or time.monotonic()
 
     @app.after_request
     def finished(response: Response) -> Response:
@@ -157,7 +142,7 @@ def _add_log(app: Flask, settings: ServingSettings) -> None:
                 response.headers[header] = request.headers[header]
         if request.path in _QUIET:
             return response
-        seconds = time.monotonic() - g.started
+        seconds = time.monotonic() - g.began
         metrics.REQUESTS.labels(response.status_code).inc()
         metrics.LATENCY.observe(seconds)
         if settings.embedded_metrics:
