@@ -33,16 +33,11 @@ def main() -> int:
     """Run the job and return its exit code: 0, 2 if the user can fix what is wrong, else 1."""
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s %(levelname)s] %(message)s", stream=sys.stdout)
     stop = threading.Event()
-
-    def on_sigterm(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    # PID 1 gets no default handlers: without this line SIGTERM would be lost.
-    signal.signal(signal.SIGTERM, on_sigterm)
     paths = contract.Paths.from_environment()
     try:
         given = paths.read_config("hyperparameters")
         if contract.names_a_program(given):
+            _heed_sigterm(stop)
             return script.run(paths, stop)
         earlier_model = paths.channel(MODEL).is_dir()
         run(paths, Hyperparameters.from_strings(given, earlier_model), stop)
@@ -53,6 +48,15 @@ def main() -> int:
         cause = type(error.__cause__ or error).__name__
         return _fail(paths, f"AlgorithmError: {error} (caused by {cause})", AlgorithmError.exit_code)
     return 0
+
+
+def _heed_sigterm(stop: threading.Event) -> None:
+    """From now on, have SIGTERM set `stop`; until now, with nothing to save, it ended the process (`train/train`)."""
+
+    def on_sigterm(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def _fail(paths: contract.Paths, message: str, exit_code: int) -> int:
@@ -77,6 +81,7 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     _check_hosts(paths)
     _check_devices(hyperparameters)
     channels, counted = read_channels(paths, hyperparameters, ends)
+    _heed_sigterm(stop)
     logger.info("%d training and %d validation pictures", len(channels.train), len(channels.validation))
     logger.info("%s", counted)
     threads = max(1, math.floor(machine.cpu_count()))

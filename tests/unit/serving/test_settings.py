@@ -34,6 +34,9 @@ TABLE: list[tuple[str, str, Any, list[tuple[str, Any]], list[str]]] = [
     ("SAGEMAKER_MODEL_JOB_QUEUE_SIZE", "queue_size", 256, [("1", 1), ("10000", 10_000)], ["0", "10001"]),
     ("SAGEMAKER_GLUONCV_BATCH_SIZE", "batch_size", 8, [("1", 1), ("256", 256)], ["0", "257"]),
     ("SAGEMAKER_MAX_PAYLOAD_IN_MB", "max_payload", 25 * MIB, [("6", 6 * MIB), ("0", 1024 * MIB)], ["1025", "6MB"]),
+    ("SAGEMAKER_GLUONCV_HEADER_TIMEOUT", "head_seconds", 10, [("1", 1), ("600", 600)], ["0", "601", "0.5"]),
+    ("SAGEMAKER_GLUONCV_MIN_BODY_RATE", "body_bytes_per_second", 4096, [("1", 1), ("1000000", 1_000_000)], ["0", "1k"]),
+    ("SAGEMAKER_GLUONCV_MAX_CONNECTIONS", "max_connections", 4096, [("16", 16), ("65536", 65536)], ["15", "65537"]),
     ("SAGEMAKER_BATCH", "batch_transform", False, [("true", True), ("True", True), ("false", False)], ["yes"]),
     (
         "SAGEMAKER_BATCH_STRATEGY",

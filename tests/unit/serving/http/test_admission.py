@@ -20,12 +20,12 @@ def admission(free: int, limit: int = 25 * MIB) -> Admission:
 def test_a_body_has_its_place() -> None:
     """While a body is being answered its place is taken; afterwards it is free again."""
     admits = admission(100 * MIB)
-    with admits.place(10 * MIB):
-        with (
-            pytest.raises(Overloaded, match=r"no memory for one more body.*10\.0 MiB of bodies"),
-            admits.place(10 * MIB),
-        ):
-            pass
+    with (
+        admits.place(10 * MIB),
+        pytest.raises(Overloaded, match=r"no memory for one more body.*10\.0 MiB of bodies"),
+        admits.place(10 * MIB),
+    ):
+        pass
     with admits.place(10 * MIB) as place:
         assert place.promised == 10 * MIB
 
@@ -34,7 +34,7 @@ def test_a_place_is_given_back_after_an_error() -> None:
     """However a request ends, what it was promised comes back."""
     admits = admission(100 * MIB)
     for _ in repeat(None, 50):
-        with pytest.raises(ZeroDivisionError), admits.place(10 * MIB) as place:
+        with pytest.raises(ZeroDivisionError), admits.place(10 * MIB) as place:  # noqa: PT012
             place.receive(5 * MIB)
             raise ZeroDivisionError
     with admits.place(10 * MIB):
