@@ -24,13 +24,13 @@ from sagemaker_gluoncv_container.errors import (
     ModelNotFound,
     NotAcceptable,
     Overloaded,
-    PayloadTooLarge,
     TimeIsOver,
     UnreadablePicture,
     UnsupportedContent,
     WorkerLost,
 )
 from sagemaker_gluoncv_container.images import Preprocessing
+from sagemaker_gluoncv_container.serving.http.connection import Connection, Patience
 from sagemaker_gluoncv_container.serving.http.invocation import ATTRIBUTES, Invocations
 from sagemaker_gluoncv_container.serving.settings import ServingSettings
 from sagemaker_gluoncv_container.serving.workers.queue import Answer, TaskQueue
@@ -146,7 +146,6 @@ def test_many_pictures(start: Callable[..., Rig]) -> None:
         (NotAcceptable, {"Accept": "text/csv"}),
         (BadRequest, {"Accept": "application/json;top_k=0"}),
         (ModelNotFound, {"name": "other"}),
-        (PayloadTooLarge, {"body": bytes(300), "Transfer-Encoding": "chunked"}),
     ],
 )
 def test_refused_before_anything_is_computed(
@@ -200,4 +199,4 @@ def test_a_client_that_has_gone(start: Callable[..., Rig]) -> None:
     client.close()
     environ = EnvironBuilder(method="POST", data=PICTURE, content_type="image/png").get_environ()
     with server, pytest.raises(TimeIsOver, match="has gone"):
-        rig.invocations.answer(Request({**environ, "gunicorn.socket": server}), "", {})
+        rig.invocations.answer(Request({**environ, "gunicorn.socket": Connection(server, Patience(1, 1, 1))}), "", {})
