@@ -14,7 +14,7 @@ from sagemaker_gluoncv_container.serving.settings import ServingSettings
 
 Read = Callable[..., ServingSettings]
 # Those of a job, and of MXNet on GPUs, are no settings of the server.
-OTHERS = {"TRAINING_JOB_NAME", 
+OTHERS = {
     "TRAINING_JOB_NAME",
     "SAGEMAKER_BASE_DIR",
     "SAGEMAKER_PROGRAM",
