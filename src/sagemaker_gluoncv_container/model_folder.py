@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ _OTHERS = {
 }
 # An archive may have been packed once more, but hardly more often.
 _MOST_ARCHIVES = 3
+# More files are not looked at: a client of a multi-model endpoint may name any folder, "/" too.
+_MOST_FILES = 10_000
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _first(folder: Path) -> _Candidate | None:
 
 def _candidates(folder: Path) -> Iterator[_Candidate]:
     folders: set[Path] = set()
-    for path in junk.files(folder):
+    for path in _files(folder):
         parts = path.relative_to(folder).parts
         if _CODE in parts[:-1]:
             continue
@@ -151,6 +154,10 @@ def _candidates(folder: Path) -> Iterator[_Candidate]:
             yield _Candidate(path.parent, len(parts) - 1)
         elif path.name.lower() == _PACKED or (path.name.lower().endswith(_ARCHIVES) and _packs_model(path)):
             yield _Candidate(path, len(parts) - 1)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return islice(junk.files(folder), _MOST_FILES)
 
 
 def _packs_model(path: Path) -> bool:
@@ -175,7 +182,7 @@ def _is_lone(folder: Path, inner: Path) -> bool:
 
 def _nothing(folder: Path, looked: Path) -> ClientError:
     """Return the error of a folder without a model. It says what the files are in the folder that was `looked` into."""
-    paths = [path.relative_to(looked) for path in junk.files(looked)] if looked.is_dir() else []
+    paths = [path.relative_to(looked) for path in _files(looked)] if looked.is_dir() else []
     hint, do = _hint([path for path in paths if _CODE not in path.parts[:-1]])
     found = some([str(path) for path in paths])
     why = f"{hint}Found: {found}. Expected: {artifact.EXPECTED}"

@@ -301,3 +301,15 @@ def test_overridden_preprocessing(folder: Path) -> None:
     """Serving can replace fields of the preprocessing."""
     save(folder / "model")
     assert model_folder.load(folder, {"resize": 100}).description.preprocessing.resize == 100
+
+
+def test_a_folder_of_something_else_is_not_searched_to_its_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many files the search ends, as if there were no more: any folder may be named, "/" too."""
+    for number in range(20):
+        (folder / f"{number:02}.txt").touch()
+    save(folder / "deep" / "model")
+    with pytest.raises(ClientError, match="The model is deeper"):
+        model_folder.load(folder)
+    monkeypatch.setattr(model_folder, "_MOST_FILES", 10)
+    with pytest.raises(ClientError, match="Found: 00.txt.*and 5 more"):
+        model_folder.load(folder)

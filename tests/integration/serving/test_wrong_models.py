@@ -167,3 +167,10 @@ def test_wrong_pages(server: Server, query: str) -> None:
     reply = server.ask("GET", f"/models?{query}")
     assert reply.status in (200, 414) if len(query) > 4000 else reply.status == 200
     assert reply.status == 414 or reply.json == {"models": []}
+
+
+def test_a_url_of_a_whole_machine(server: Server) -> None:
+    """A folder that holds everything is refused without being searched to its end."""
+    status, error = load(server, "a", "/")
+    assert status == 500
+    assert "holds no model" in error
