@@ -80,6 +80,7 @@ CONTENT_TYPES = (ANY_PICTURE, *(each.content_types[0] for each in TABLE))
 ALL_CONTENT_TYPES = frozenset({ANY_PICTURE, *(kind for each in TABLE for kind in each.content_types)})
 # Pictures by their names that no format of the table reads. They are looked at, so that a message can say so.
 UNREAD_SUFFIXES = frozenset({".heic", ".heif"})
+UNREAD = "HEIC pictures are not read here: convert them to JPEG"
 
 # How other files begin that arrive under a picture's name.
 _TEXTS = (

@@ -5,6 +5,7 @@ the attribute is a list of class ids, and the metadata holds `class-map` and `co
 `source-ref` only. Source: "Output data" and "Input data" of Ground Truth in the SageMaker developer guide.
 """
 
+import codecs
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import Any
 from ..errors import ClientError
 
 _METADATA = "-metadata"
+# A source-ref of S3 and a label before it fit well into this.
+_HEAD_BYTES = 8192
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class Label:
         if only_human and not self.human:
             return "not-human", "a machine labelled it"
         return None, ""
+
+
+def is_manifest(path: Path) -> bool:
+    """Return whether a file is one of these manifests, by its first bytes. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    return head.startswith(b"{") and b'"source-ref"' in head
 
 
 def parse(line: str, where: str) -> dict[str, Any]:

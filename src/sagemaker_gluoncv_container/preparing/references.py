@@ -2,13 +2,13 @@
 
 import os
 import threading
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import formats, junk
 from ..data import record_files, recordio
+from ..data.naming import spellings
 from ..errors import ClientError
 
 S3 = "s3://"
@@ -68,8 +68,7 @@ class References:
 
     @staticmethod
     def _meant(root: str, name: str) -> Iterator[str]:
-        slashed = name.replace("\\", "/")
-        for form in dict.fromkeys((slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")))):
+        for form in spellings(name):
             yield join(root, form)
             if formats.suffix(form) not in formats.SUFFIXES:
                 yield from (join(root, form + ending) for ending in formats.SUFFIXES)

@@ -5,7 +5,6 @@ or without a header; manifests are Ground Truth's (manifests.py).
 """
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from .. import formats, junk
 from ..data import classes, lists, manifests, record_files
 from ..data.labels import written
+from ..data.naming import class_name
 from ..errors import ClientError
 from . import tables
 from .references import References, is_s3
@@ -68,11 +68,6 @@ class Listing:
 def printable(name: str) -> str:
     """Return a name that can be printed and stored: bytes that are not UTF-8 are written as \\xff."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def class_name(text: str) -> str:
-    """Return a class's name in one Unicode form: macOS decomposes names, and the two forms look alike."""
-    return unicodedata.normalize("NFC", text)
 
 
 def kind_of(settings: Settings, references: References) -> str:

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 # One label is enough to believe in this many classes. Of more classes, one in ten must have a picture.
 _BELIEVED_CLASSES, _LEAST_SEEN = 1000, 0.1
+# How many names of classes are told: the one that is none may be any of them.
+_MOST_CLASSES_NAMED = 20
 _REMEDY = {
     False: "Label the classes 0, 1, 2 and so on. If pictures have several labels, set multi_label",
     True: "Give a 0 or 1 for each class, or class ids with label-format=class-id in the channel's content type",
@@ -28,6 +30,7 @@ class Found:
     config: ChannelConfig
     samples: Sequence[FileSample | RecordSample]
     labelling: Labelling
+    in_class_folders: bool = False
 
 
 def counted(found: Mapping[str, Found], classes: Sequence[str], hyperparameters: Hyperparameters) -> Counted:
@@ -48,7 +51,8 @@ def counted(found: Mapping[str, Found], classes: Sequence[str], hyperparameters:
         raise ClientError.of(faults)
     faults += _out_of_range(found, num_classes, needed)
     if classes and len(classes) != num_classes:
-        why = f"There are {len(classes)} names of classes: {some(classes)}"
+        where = "class folders in channel train" if _has_class_folders(found) else "names of classes"
+        why = f"There are {len(classes)} {where}: {some(classes, _MOST_CLASSES_NAMED)}"
         faults.append(ClientError(f"Hyperparameter num_classes is {num_classes}", why, "Make them agree"))
     if hyperparameters.top_k and hyperparameters.top_k >= num_classes:
         what = f"Hyperparameter top_k is {hyperparameters.top_k}"
@@ -57,6 +61,10 @@ def counted(found: Mapping[str, Found], classes: Sequence[str], hyperparameters:
         raise ClientError.of(faults)
     given = dataclasses.asdict(hyperparameters)
     return Counted(**{**given, "num_classes": num_classes, "num_training_samples": samples})
+
+
+def _has_class_folders(found: Mapping[str, Found]) -> bool:
+    return TRAIN in found and found[TRAIN].in_class_folders
 
 
 def _uncounted(num_classes: int, samples: int) -> list[ClientError]:

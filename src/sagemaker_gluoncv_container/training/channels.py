@@ -191,7 +191,7 @@ def _find(
     if name + LST in configs:
         return Found(config, listing.from_list(folder, _folder(paths, name + LST), config), labelling), classes
     samples, classes = listing.from_folders(folder, config, classes)
-    return Found(config, samples, Labelling(labelling.multi_label, CLASS_ID)), classes
+    return Found(config, samples, Labelling(labelling.multi_label, CLASS_ID), in_class_folders=True), classes
 
 
 def _is_recordio(folder: Path, has_list: bool) -> bool:
