@@ -1,6 +1,6 @@
 """The page report.html: what was done with the pictures, to look at."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,17 @@ def render(
     journal: Journal,
     references: References,
     summary: Mapping[str, Any],
+    hints: Sequence[str],
     reasons: Mapping[str, str],
     fixes: Mapping[str, str],
 ) -> str:
-    """Return the page. `reasons` and `fixes` explain those words to people."""
+    """Return the page. `hints` are those warnings that are less urgent; `reasons` and `fixes` explain those words."""
     titles = {name: journal.listing.title(name) for name in journal.totals.strata()}
     return pages.render(
         _TEMPLATE,
         summary=summary,
+        warnings=[each for each in summary["warnings"] if each not in hints],
+        hints=hints,
         sides=[side for side in reversed(SIDES) if summary["sides"][side]],
         reasons=reasons,
         fixes=fixes,

@@ -13,7 +13,7 @@ from ..data import manifests
 from . import page
 from .choosing import PICTURES_FILE
 from .journal.store import Journal
-from .references import References, is_s3
+from .references import References
 from .settings import SIDES, Settings
 from .shards import write_text
 
@@ -45,13 +45,14 @@ _Lists = Iterable[tuple[str, Iterator[dict[str, str]]]]
 def write(journal: Journal, settings: Settings, references: References) -> dict[str, Any]:
     """Write all three into OUT, and the manifest of what has no label; return the summary."""
     hints = _write_to_label(journal, settings, references)
-    summary = {**summarize(journal, settings), "hints": hints}
+    summary = summarize(journal, settings)
+    summary["warnings"] += hints
     for name, write_it in ((REPORT, _write_json), (PICTURES_FILE, _write_csv)):
         part = settings.work / name
         with part.open("w", encoding="utf-8", newline="") as file:
             write_it(journal, summary, file)
         part.replace(settings.out / name)
-    write_text(settings.out / PAGE, page.render(journal, references, summary, REASONS, FIXES), settings.work)
+    write_text(settings.out / PAGE, page.render(journal, references, summary, hints, REASONS, FIXES), settings.work)
     return summary
 
 
@@ -133,8 +134,8 @@ def _write_to_label(journal: Journal, settings: Settings, references: References
         manifests.write_input(part, remote)
         part.replace(settings.out / TO_LABEL)
     local = len(unlabelled) - len(remote)
-    # Of no use to somebody whose pictures are all local: a manifest is for a labelling job on S3.
-    if local and (remote or settings.maps or is_s3(settings.source)):
-        hint = f"Pictures without a label that are not in {TO_LABEL}, because their S3 location is not known: {local}."
-        return [f"{hint} --map s3://bucket/prefix=folder gives it."]
-    return []
+    if not local:
+        return []
+    where = "in no class folder" if journal.listing.kind == "folders" else "listed without one"
+    do = "To list them for a labelling job instead, say where they are in S3 with --map S3=FOLDER."
+    return [f"Pictures that have no label, because they are {where}: {local}. Give each a label. {do}"]

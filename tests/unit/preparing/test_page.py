@@ -29,12 +29,13 @@ def prepared(journal: Journal, tmp_path: Path) -> dict[str, Any]:
     scanning.list_source(journal, settings, LOCAL, ProcessingJob())
     scanning.scan(journal, settings, LOCAL)
     decide(journal, settings)
-    return {**reporting.summarize(journal, settings), "hints": ["A hint."]}
+    summary = reporting.summarize(journal, settings)
+    return {**summary, "warnings": [*summary["warnings"], "A hint."]}
 
 
 def test_the_page(journal: Journal, prepared: dict[str, Any]) -> None:
     """First the counts, then the warnings, then the rest."""
-    text = page.render(journal, LOCAL, prepared, reporting.REASONS, reporting.FIXES)
+    text = page.render(journal, LOCAL, prepared, ["A hint."], reporting.REASONS, reporting.FIXES)
     verdict, warning = text.index("20 of 23 pictures are kept, in 2 classes"), text.index("Class plane is left out")
     assert verdict < warning < text.index("<h2>Classes") < text.index("<h2>Left out") < text.index("A hint.")
     assert "18 train, 2 validation." in text
@@ -45,16 +46,16 @@ def test_the_page(journal: Journal, prepared: dict[str, Any]) -> None:
 
 def test_names_are_escaped(journal: Journal, prepared: dict[str, Any]) -> None:
     """A folder's name is text, not markup."""
-    text = page.render(journal, LOCAL, prepared, reporting.REASONS, reporting.FIXES)
+    text = page.render(journal, LOCAL, prepared, ["A hint."], reporting.REASONS, reporting.FIXES)
     assert "<b>car" not in text
     assert "&lt;b&gt;car" in text
 
 
 def test_pictures_are_shown(journal: Journal, prepared: dict[str, Any]) -> None:
     """A sheet of each class, and both of a near duplicate's pictures; a picture that is gone leaves a gap."""
-    text = page.render(journal, LOCAL, prepared, reporting.REASONS, reporting.FIXES)
+    text = page.render(journal, LOCAL, prepared, ["A hint."], reporting.REASONS, reporting.FIXES)
     # 20 kept ones, the near duplicate and its twin, and the small one.
     assert text.count("data:image/jpeg;base64,") == 23
     Path(prepared["settings"]["source"], "bird", "small.jpg").unlink()
-    text = page.render(journal, LOCAL, prepared, reporting.REASONS, reporting.FIXES)
+    text = page.render(journal, LOCAL, prepared, ["A hint."], reporting.REASONS, reporting.FIXES)
     assert text.count("data:image/jpeg;base64,") == 22

@@ -40,7 +40,10 @@ def test_the_summary(journal: Journal, settings: Settings) -> None:
     assert summary["left_out_counts"] == {"unlabelled": 1, "unreadable": 1}
     assert summary["fixed_counts"] == summary["mended_counts"] == {}
     assert summary["per_class"]["car"] == {"found": 8, "left_out": 1, "test": 0, "validation": 1, "train": 6}
-    assert (summary["warnings"], summary["hints"], summary["leakage"]) == ([], [], [])
+    assert summary["leakage"] == []
+    assert [each.partition(":")[0] for each in summary["warnings"]] == [
+        "Pictures that have no label, because they are in no class folder"
+    ]
 
 
 def test_report_json_has_every_name(journal: Journal, settings: Settings) -> None:
@@ -77,21 +80,23 @@ def test_local_pictures_need_no_manifest(journal: Journal, settings: Settings) -
     summary = reporting.write(journal, settings, LOCAL)
     assert not (settings.out / "to-label.manifest").exists()
     page = (settings.out / "report.html").read_text()
-    for text in (page, json.dumps(summary["warnings"] + summary["hints"])):
+    for text in (page, json.dumps(summary["warnings"])):
         assert "bucket" not in text
         assert "manifest" not in text
+    # It stands beside the list of what was left out, not at the top.
+    assert page.index("<h2>Left out") < page.index("in no class folder: 1.")
 
 
 def test_mapped_pictures_are_listed_for_labelling(journal: Journal, settings: Settings) -> None:
     """With a map the loose picture has an S3 location; with another map it has none, and a hint says so."""
     source = Path(settings.source)
     maps = (("s3://bucket/heap/", source),)
-    assert reporting.write(journal, replace(settings, maps=maps), References(maps, 1))["hints"] == []
+    assert reporting.write(journal, replace(settings, maps=maps), References(maps, 1))["warnings"] == []
     manifest = settings.out / "to-label.manifest"
     assert json.loads(manifest.read_text()) == {"source-ref": "s3://bucket/heap/loose.jpg"}
     manifest.unlink()
     maps = (("s3://bucket/heap/", source / "car"),)
-    (hint,) = reporting.write(journal, replace(settings, maps=maps), References(maps, 1))["hints"]
-    assert hint.startswith("Pictures without a label that are not in to-label.manifest, because")
-    assert "is not known: 1. --map" in hint
+    (hint,) = reporting.write(journal, replace(settings, maps=maps), References(maps, 1))["warnings"]
+    assert "in no class folder: 1." in hint
+    assert "--map" in hint
     assert not manifest.exists()
