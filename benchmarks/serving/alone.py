@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sagemaker_gluoncv_container import images
 from sagemaker_gluoncv_container.artifact import load
+from sagemaker_gluoncv_container.decoding import picture
 
 _SECONDS = 3.0
 
@@ -40,7 +41,7 @@ def costs(model: Path, pictures: list[bytes], batch: int) -> dict[str, float]:
 
     def decode(some: list[bytes]) -> None:
         for data in some:
-            images.for_evaluation(decode(data, preprocessing.decoded_side), preprocessing)
+            images.for_evaluation(picture.decode(data, preprocessing.decoded_side), preprocessing)
 
     return {"decode": cpu_ms(decode, pictures, batch), "whole": cpu_ms(predictor.predict, pictures, batch)}
 
