@@ -97,8 +97,10 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     with _events(paths, counted) as events:
         with _earlier_model(paths) as earlier:
             net = assembly.build(counted, earlier)
-            what = identity(counted, channels, network.shapes(net), earlier, contract.pretrained_dir())
-        checkpoints = Checkpoints(paths.checkpoints, what) if paths.checkpoints else None
+            checkpoints = None
+            if folder := paths.checkpoints:
+                what = identity(counted, channels, network.shapes(net), earlier, contract.pretrained_dir())
+                checkpoints = Checkpoints(folder, what)
         progress, state = _start(checkpoints)
         if earlier and not state:
             logger.info(

@@ -86,6 +86,7 @@ def test_model_as_the_platform_packs_it(earlier: Path, base: Path, run: Callable
     (base / "input" / "data" / "train" / "classes.json").unlink()
     lines = run(base, epochs="1", num_classes="6")
     assert any("The head is new: the earlier model has 4 classes, this job 6" in line for line in lines)
+    assert any(f"Starting from the model in {folder}; num_layers and" in line for line in lines)
     assert accuracies(lines)
 
 
