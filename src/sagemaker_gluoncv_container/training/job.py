@@ -9,6 +9,7 @@ import math
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 
@@ -20,8 +21,9 @@ from ..ending import TimeLimit
 from ..errors import AlgorithmError, ClientError
 from ..hosts import Hosts
 from . import script
+from .channels import Channels
 from .channels import read as read_channels
-from .hyperparameters import Hyperparameters
+from .hyperparameters import Counted, Hyperparameters
 from .identity import identity
 from .learning.events import EventLog
 from .results.checkpoint import Checkpoints, Progress
@@ -97,15 +99,11 @@ def run(paths: contract.Paths, hyperparameters: Hyperparameters, stop: threading
     with _events(paths, counted) as events:
         with _earlier_model(paths) as earlier:
             net = assembly.build(counted, earlier)
-            checkpoints = None
-            if folder := paths.checkpoints:
-                what = identity(counted, channels, network.shapes(net), earlier, contract.pretrained_dir())
-                checkpoints = Checkpoints(folder, what)
+            checkpoints = _checkpoints(paths, counted, channels, network.shapes(net), earlier)
         progress, state = _start(checkpoints)
         if earlier and not state:
-            logger.info(
-                "Starting from the model in %s; num_layers and use_pretrained_model are ignored", paths.channel(MODEL)
-            )
+            folder = paths.channel(MODEL)
+            logger.info("Starting from the model in %s; num_layers and use_pretrained_model are ignored", folder)
         loop = assembly.loop(
             paths, counted, channels, net, progress, threads, checkpoints, state, events=events, ends=ends
         )
@@ -137,6 +135,20 @@ def _earlier_model(paths: contract.Paths) -> AbstractContextManager[Artifact | N
     """Give the model in the `model` channel, None if the job has no such channel."""
     folder = paths.channel(MODEL)
     return model_folder.opened(folder) if folder.is_dir() else nullcontext()
+
+
+def _checkpoints(
+    paths: contract.Paths,
+    hyperparameters: Counted,
+    channels: Channels,
+    net: Mapping[str, tuple[int, ...]],
+    earlier: Artifact | None,
+) -> Checkpoints | None:
+    """Return the checkpoints of this very job, None if it has no place for any; `net` has its parameters' shapes."""
+    folder = paths.checkpoints
+    if folder is None:
+        return None
+    return Checkpoints(folder, identity(hyperparameters, channels, net, earlier, contract.pretrained_dir()))
 
 
 def _start(checkpoints: Checkpoints | None) -> tuple[Progress, Arrays | None]:
