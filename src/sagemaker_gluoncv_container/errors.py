@@ -7,6 +7,7 @@
         +-- NotAcceptable       406
         +-- UnsupportedContent  415  a content type that is not taken
         +-- UnreadablePicture   415  bytes that are not a whole picture
+        |   +-- PictureTooLarge 415  too many pixels, or too few bytes of memory for them
         +-- BadRequest          400  empty, or not of the form that its content type says
         +-- PayloadTooLarge     413
         +-- ModelNotFound       404
@@ -86,6 +87,10 @@ class UnreadablePicture(InvocationError):
     """The bytes are not a picture, or not a whole one."""
 
     status = 415
+
+
+class PictureTooLarge(UnreadablePicture):
+    """The picture has more pixels than are decoded, or than there is memory for."""
 
 
 class BadRequest(InvocationError):

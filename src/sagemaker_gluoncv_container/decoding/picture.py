@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 
 from .. import formats
-from ..errors import UnreadablePicture
+from ..errors import PictureTooLarge, UnreadablePicture
 from . import costs, depth, jpeg, upright
 from .turns import taking
 
@@ -195,13 +195,9 @@ def _digest(image: Image.Image) -> bytes:
 
 def _unreadable(data: bytes, error: BaseException) -> UnreadablePicture:
     if isinstance(error, Image.DecompressionBombError):
-        return UnreadablePicture(
-            "The picture is too large", f"It has more than {MAX_PIXELS:,} pixels", "Make it smaller"
-        )
+        return PictureTooLarge("The picture is too large", f"It has more than {MAX_PIXELS:,} pixels", "Make it smaller")
     if isinstance(error, MemoryError):
-        return UnreadablePicture(
-            "The picture is too large", "There is not enough memory to decode it", "Make it smaller"
-        )
+        return PictureTooLarge("The picture is too large", "There is not enough memory to decode it", "Make it smaller")
     known = ", ".join(formats.NAMES)
     return UnreadablePicture(
         "The picture cannot be read",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import machine
-from ..errors import Overloaded, UnreadablePicture
+from ..errors import Overloaded, PictureTooLarge
 
 # What a picture of 2 megapixels takes, bytes: asking costs more than it is worth.
 UNASKED_BYTES = 8 << 20
@@ -39,7 +39,7 @@ def expect(decoders: int) -> None:
 def taking(cost: int, picture: str, deadline: float | None = None) -> Iterator[None]:
     """Decode within this: wait until the memory for it, `cost` bytes, may be taken.
 
-    `picture` is what to call it in a message; `deadline`, of time.monotonic(), ends the wait. Raises UnreadablePicture
+    `picture` is what to call it in a message; `deadline`, of time.monotonic(), ends the wait. Raises PictureTooLarge
     if the container has not so much memory, Overloaded after the deadline.
     """
     if cost <= UNASKED_BYTES or cost * _decoders <= machine.memory_available() * _TOGETHER:
@@ -72,5 +72,5 @@ def _wait_for_memory(cost: int, picture: str) -> None:
                 f"To decode {picture} takes {math.ceil(cost / _MB):,} MB, and {max(0, spare // _MB):,} MB can be spared"
             )
             do = "Make the picture smaller, send it as JPEG, or give the container more memory"
-            raise UnreadablePicture("The picture is too large for the memory of this container", why, do)
+            raise PictureTooLarge("The picture is too large for the memory of this container", why, do)
         time.sleep(_POLL_SECONDS)

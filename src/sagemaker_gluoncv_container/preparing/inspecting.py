@@ -10,7 +10,7 @@ from PIL import Image
 
 from .. import formats, images
 from ..decoding.picture import Header, decode, describe
-from ..errors import UnreadablePicture
+from ..errors import PictureTooLarge, UnreadablePicture
 from .settings import Settings
 
 # The side of the thumbnail by which near duplicates are confirmed, pixels; uint8 RGB.
@@ -67,9 +67,14 @@ def inspect(data: bytes, name: str, settings: Settings) -> Inspection:
 
 def _why_unreadable(data: bytes, name: str, error: UnreadablePicture) -> tuple[str, str]:
     """Return reason and detail for bytes that cannot be decoded: what they are counts, and only then their name."""
-    other = formats.other_kind(data[: formats.HEAD_BYTES])
-    if other is None:
+    if isinstance(error, PictureTooLarge):
+        return "too-large", error.why
+    head = data[: formats.HEAD_BYTES]
+    other = formats.other_kind(head)
+    if formats.recognized(head) or other in formats.NAMES:
         return "unreadable", error.why
+    if other is None:
+        return "unreadable", "it begins like none of the formats that are read" if data else "it is empty"
     if other in formats.UNREAD_PICTURES:
         return "unsupported", f"it is {other}"
     named = formats.is_picture_name(name) or formats.suffix(name) in formats.UNREAD_SUFFIXES

@@ -23,6 +23,7 @@ REASONS = {
     "missing": "listed, but not there",
     "unsupported": "a picture in a format that cannot be read here; convert it to JPEG or PNG",
     "wrong-type": "has a picture's name, but is something else",
+    "too-large": "more pixels than are decoded, or than there is memory for",
     "too-small": "its shortest side is under --min-side",
     "exact-duplicate": "the same bytes as another",
     "near-duplicate": "the same picture as another",

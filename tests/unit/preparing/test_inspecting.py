@@ -1,6 +1,7 @@
 """One picture: fit or not, and which bytes go out."""
 
 import io
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -122,3 +123,30 @@ def test_hashing_needs_no_wavelets() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def bmp(width: int, height: int) -> bytes:
+    """Return the head of a BMP of a size."""
+    data = encoded(Image.new("L", (1, 1)), "BMP")
+    return data[:18] + struct.pack("<ii", width, height) + data[26:]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "detail"),
+    [
+        (b"", "unreadable", "it is empty"),
+        (b"\0" * 500, "unreadable", "it begins like none of the formats that are read"),
+        (b"P6 1 1 255 ...", "unreadable", "it begins like none of the formats that are read"),
+        (b"\0\0\0\x18ftypheic....", "unsupported", "it is HEIC"),
+        (b"\0\0\0\x20ftypavif" + b"x" * 90, "unreadable", "AVIF"),
+        (encoded(picture(400, 300))[:2000], "unreadable", "JPEG"),
+        (encoded(picture(400, 300), "PNG")[:2000], "unreadable", "PNG"),
+        (bmp(30_000, 30_000), "too-large", "more than 100,000,000 pixels"),
+    ],
+    ids=["empty", "zeros", "another format", "HEIC", "cut AVIF", "cut JPEG", "cut PNG", "gigapixels"],
+)
+def test_reasons_are_true(data: bytes, reason: str, detail: str) -> None:
+    """Cut is never called another type, too large never broken; each says what the bytes are."""
+    seen = inspect(data, "a.jpg", SETTINGS)
+    assert seen.reason == reason
+    assert detail in seen.detail
