@@ -1,6 +1,5 @@
 """What a request's body holds: its kind, whether it is one picture or several, and the pictures."""
 
-import functools
 import io
 from collections.abc import Iterator
 from enum import Enum
@@ -8,29 +7,13 @@ from typing import IO, Any, NamedTuple
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import MultiPartParser
-from werkzeug.http import parse_options_header
 
 from ... import formats
 from ...data import recordio
-from ...errors import BadRequest, ClientError, ContainerError, UnreadablePicture, UnsupportedContent
-from . import embedded
+from ...errors import BadRequest, ClientError, ContainerError, UnreadablePicture
+from . import content_types, embedded
+from .content_types import BYTES, FORM, JSON, JSON_LINES, RECORDIO, TEXT, is_json
 
-RECORDIO, JSON_LINES, JSON, BYTES, TEXT, FORM = (
-    "application/x-recordio",
-    "application/jsonlines",
-    "application/json",
-    "application/octet-stream",
-    "text/plain",
-    "multipart/form-data",
-)
-TYPES = (*formats.CONTENT_TYPES, RECORDIO, JSON_LINES, JSON, BYTES, TEXT, FORM)
-# JSON Lines has no official type; these are in use.
-JSON_LINES_TYPES = frozenset(
-    f"application/{name}"
-    for name in ("jsonlines", "x-jsonlines", "json-lines", "x-json-lines", "jsonl", "x-jsonl", "ndjson", "x-ndjson")
-)
-# S3's default, and what the SageMaker SDK's ModelBuilder sends with bytes.
-_BYTES_TYPES = frozenset({BYTES, "binary/octet-stream", "application/binary", "file-path/raw-bytes"})
 _BOM = b"\xef\xbb\xbf"
 _PARTS_MOST = 1000
 
@@ -63,9 +46,9 @@ def parse_body(header: str, body: bytes) -> Body:
 
     Raises UnsupportedContent for another type or JSON of unknown form, BadRequest for an empty or damaged body.
     """
-    kind, parameters = _kind(header)
+    kind, parameters = content_types.parse(header)
     if not kind:
-        raise _unsupported(header, body[: formats.HEAD_BYTES])
+        raise content_types.unsupported(header, body[: formats.HEAD_BYTES])
     if not body:
         raise BadRequest("The request has no body", do="Send the bytes of one picture")
     if kind == RECORDIO:
@@ -79,41 +62,6 @@ def parse_body(header: str, body: bytes) -> Body:
     return _plain(kind, body)
 
 
-@functools.lru_cache(maxsize=256)
-def _kind(header: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return the kind of a Content-Type, "" for one that is not taken, and its parameters."""
-    given, parameters = parse_options_header(header)
-    given = given.lower()
-    if given in formats.ALL_CONTENT_TYPES or (given.startswith("image/") and len(given) > len("image/")):
-        # Whatever a picture calls itself: its bytes say what it is.
-        kind = formats.ANY_PICTURE
-    elif given in JSON_LINES_TYPES:
-        kind = JSON_LINES
-    elif given in _BYTES_TYPES:
-        kind = BYTES
-    else:
-        kind = given if given in (RECORDIO, JSON, TEXT, FORM) else ""
-    return kind, tuple(parameters.items())
-
-
-def _unsupported(header: str, head: bytes) -> UnsupportedContent:
-    """Return the error for a Content-Type that is not taken, with the command that fits what the body looks like."""
-    what = f"Content-Type is {header[:100]!r}" if header.strip() else "There is no Content-Type"
-    why = f"This endpoint takes {', '.join(TYPES)}"
-    file, kind = "picture.jpg", formats.ANY_PICTURE
-    if known := formats.recognized(head):
-        why += f"; the body is a {known.name} picture"
-    elif head.startswith(recordio.MAGIC_BYTES):
-        file, kind = "pictures.rec", RECORDIO
-    elif _is_json(head):
-        file, kind = "picture.json", JSON
-    return UnsupportedContent(what, why, f'Send it with: curl --data-binary @{file} -H "Content-Type: {kind}" URL')
-
-
-def _is_json(head: bytes, starts: tuple[bytes, ...] = (b"{", b"[")) -> bool:
-    return head.removeprefix(_BOM).lstrip().startswith(starts)
-
-
 def _plain(kind: str, body: bytes) -> Body:
     """Return a body that is one picture, as its bytes or as text; bytes of any kind may be something else, too."""
     head = body[: formats.HEAD_BYTES]
@@ -123,11 +71,11 @@ def _plain(kind: str, body: bytes) -> Body:
     if kind == BYTES:
         if body.startswith(recordio.MAGIC_BYTES):
             return _records(body)
-        if _is_json(head, (b"{",)):
+        if is_json(head, (b"{",)):
             return _lines(body)
     if kind == TEXT:
         # A browser's fetch() calls any text so.
-        return _json(body) if _is_json(head) else _one(kind, embedded.decode(body))
+        return _json(body) if is_json(head) else _one(kind, embedded.decode(body))
     return _one(kind, _decoded(body) if embedded.looks_like_text(head) else body)
 
 
@@ -239,7 +187,7 @@ def _form(body: bytes, boundary: str) -> Body:
     sent = [(kind, data) for kind, data in sent if data]
     if len(sent) == 1:
         ((kind, data),) = sent
-        return parse_body(kind if _kind(kind)[0] not in ("", FORM) else BYTES, data)
+        return parse_body(kind if content_types.parse(kind)[0] not in ("", FORM) else BYTES, data)
     if sent:
         return Body(FORM, Shape.LINES, iter([data for _, data in sent]))
     for key in embedded.KEYS:

@@ -13,7 +13,8 @@ from werkzeug.http import parse_accept_header, parse_options_header
 from ...arrays import Floats
 from ...errors import BadRequest, ContainerError, NotAcceptable
 from ...inference.answers import Result
-from .bodies import JSON, JSON_LINES, JSON_LINES_TYPES, Shape
+from .bodies import Shape
+from .content_types import JSON, JSON_LINES, JSON_LINES_TYPES
 
 # JSON Lines has no official type: a client gets it under the name by which it asks.
 _LINES = (JSON_LINES, *sorted(JSON_LINES_TYPES - {JSON_LINES}))

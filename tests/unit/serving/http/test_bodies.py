@@ -13,7 +13,8 @@ from PIL import Image
 from sagemaker_gluoncv_container.data import recordio
 from sagemaker_gluoncv_container.data.recordio import ImageRecord
 from sagemaker_gluoncv_container.errors import BadRequest, ContainerError, UnsupportedContent
-from sagemaker_gluoncv_container.serving.http.bodies import (
+from sagemaker_gluoncv_container.serving.http.bodies import Shape, parse_body
+from sagemaker_gluoncv_container.serving.http.content_types import (
     BYTES,
     FORM,
     JSON,
@@ -21,8 +22,6 @@ from sagemaker_gluoncv_container.serving.http.bodies import (
     JSON_LINES_TYPES,
     RECORDIO,
     TEXT,
-    Shape,
-    parse_body,
 )
 
 FRAMED = recordio.frame(recordio.pack(ImageRecord((1.0,), 0, b"picture")))

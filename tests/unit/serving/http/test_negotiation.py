@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from sagemaker_gluoncv_container.errors import BadRequest, NotAcceptable
 from sagemaker_gluoncv_container.serving.http import negotiation
-from sagemaker_gluoncv_container.serving.http.bodies import JSON, JSON_LINES, JSON_LINES_TYPES, Shape
+from sagemaker_gluoncv_container.serving.http.bodies import Shape
+from sagemaker_gluoncv_container.serving.http.content_types import JSON, JSON_LINES, JSON_LINES_TYPES
 from sagemaker_gluoncv_container.serving.http.negotiation import AnswerFormat, Options
 
 PROBABILITIES = np.array([0.125, 0.5, 0.25, 0.125], np.float32)
