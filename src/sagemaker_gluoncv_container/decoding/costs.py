@@ -4,7 +4,7 @@ from typing import Any
 
 from PIL import Image
 
-from . import depth, jpeg, upright
+from . import dark, depth, jpeg, upright
 
 # Bytes a pixel in Pillow's storage.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -33,6 +33,9 @@ def estimate(image: Image.Image, data: bytes, stored: tuple[int, int], plain: bo
             cost += int(whole * structure.samples_per_pixel * _COEFFICIENT_BYTES)
     elif image.format == "TIFF":
         cost += _strip_bytes(getattr(image, "tag_v2", {}), stored)
+    if dark.other_tiles(image):
+        # It may be decoded twice.
+        cost += pixels * _MOST_STORED + min(pixels, 1 << 20) * 18
     if not plain:
         cost += pixels // upright.factor(image.size, side) ** 2 * _MOST_STORED
         # One strip is the whole picture if it is small.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..arrays import Pixels
+from . import png
 
 # Depths that sensors and files have, in bits; 31 is that of signed numbers. A picture has the least that holds it.
 _DEPTHS = (8, 10, 12, 14, 16, 24, 31)
@@ -20,7 +21,6 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 # The pairs of TIFF tags that say the least and the largest value, the general pair first.
 _LIMITS = ((340, 341), (280, 281))
 _WHITE_IS_ZERO = 0
-_PNG_START = 8
 # Pixels that are looked at, or turned into 8 bits, at once.
 _ROWS_PIXELS = 1 << 20
 
@@ -49,6 +49,11 @@ class Scale:
 _POWERS = {float((1 << depth) - 1): depth for depth in _DEPTHS}
 
 
+def holding(most: float) -> int:
+    """Return the least depth, in bits, that holds a value."""
+    return next(each for each in _DEPTHS if most < 1 << each)
+
+
 def is_deep(mode: str) -> bool:
     """Return whether values of this mode of Pillow's do not fit 8 bits."""
     return mode.startswith("I") or mode == "F"
@@ -66,7 +71,8 @@ def scale(image: Image.Image, data: bytes) -> Scale:
     bits = _number(tags.get(_BITS_PER_SAMPLE)) or 16.0
     if image.mode.startswith("I;16") and 8 < bits < 16:
         return Scale(0, float((1 << int(bits)) - 1), inverted)
-    if significant := _significant_bits(data):
+    significant = png.significant_bits(data)
+    if significant and 8 <= significant <= 16:
         # As PNG has it values are shifted to 16 bits; some writers leave them as they are.
         return Scale(0, float((1 << (significant if most < 1 << significant else 16)) - 1))
     if image.mode == "F" and least >= 0 and most <= 1:
@@ -95,16 +101,3 @@ def _range(image: Image.Image) -> tuple[float, float]:
         if values.size:
             least, most = min(least, float(values.min())), max(most, float(values.max()))
     return (least, most) if least <= most else (0.0, 0.0)
-
-
-def _significant_bits(data: bytes) -> int | None:
-    """Return the bits that a PNG's sBIT chunk gives to its first channel; None if it is no PNG, or does not say."""
-    at = _PNG_START
-    while data.startswith(b"\x89PNG") and at + 9 <= len(data):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"sBIT" and length:
-            return data[at + 8] if 8 <= data[at + 8] <= 16 else None
-        if kind == b"IDAT":
-            return None
-        at += length + 12
-    return None

@@ -17,7 +17,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
 
 from .. import formats
 from ..errors import PictureTooLarge, UnreadablePicture
-from . import costs, depth, jpeg, upright
+from . import costs, dark, depth, jpeg, png, upright
 from .turns import taking
 
 # The plugins worth their risk, of Pillow's forty: importing them registers them, and keeps it from loading the rest.
@@ -73,7 +73,7 @@ def describe(data: bytes) -> Header:
         image = _open(data)
         name = str(image.format)
         return Header(
-            _ALSO_JPEG.get(name, name), image.mode, *image.size, _orientation(image), image.has_transparency_data
+            _ALSO_JPEG.get(name, name), image.mode, *image.size, _orientation(image, data), image.has_transparency_data
         )
     except (*_DECODER_ERRORS, MemoryError) as error:
         raise _unreadable(data, error) from error
@@ -109,16 +109,19 @@ def decode(data: bytes, reduce_to: int | None = None, deadline: float | None = N
 
 def _decode(data: bytes, reduce_to: int | None, deadline: float | None) -> Image.Image:
     image = _open(data)
-    stored, orientation = image.size, _orientation(image)
+    stored, orientation = image.size, _orientation(image, data)
     if reduce_to is not None:
         _reduce(image, reduce_to)
     plain = image.mode == "RGB" and not image.has_transparency_data and orientation == 1
     cost = costs.estimate(image, data, stored, plain, reduce_to)
     with taking(cost, f"its {stored[0]:,} x {stored[1]:,} pixels ({image.format}, {image.mode})", deadline):
-        if image.format == "TIFF":
-            # Pillow would turn it here, with a copy, and read the rest of its metadata for that.
-            setattr(image, "load_end", lambda: None)  # noqa: B010
-        image.load()
+        lower = dark.other_tiles(image)
+        _load(image)
+        if lower and dark.is_dark(image):
+            other = _open(data)
+            other.tile = lower  # type: ignore[attr-defined]
+            _load(other)
+            dark.brighten(image, other)
         scale = depth.scale(image, data) if depth.is_deep(image.mode) else None
         # The same pixels without the decoder, which holds as much again.
         pixels = image._new(image.im)
@@ -127,6 +130,13 @@ def _decode(data: bytes, reduce_to: int | None, deadline: float | None) -> Image
             return pixels
         reduced = upright.factor(pixels.size, reduce_to)
         return upright.convert(pixels, lambda strip: _to_rgb(strip, scale), orientation, reduced)
+
+
+def _load(image: Image.Image) -> None:
+    if image.format == "TIFF":
+        # Pillow would turn it here, with a copy, and read the rest of its metadata for that.
+        setattr(image, "load_end", lambda: None)  # noqa: B010
+    image.load()
 
 
 def _open(data: bytes) -> Image.Image:
@@ -142,10 +152,13 @@ def _open(data: bytes) -> Image.Image:
         return _open(bare)
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, data: bytes) -> int:
     """Return EXIF's orientation, 1 if it says none or nothing that can be read."""
+    if late := png.exif(data):
+        image.info.setdefault("exif", late)
     try:
-        value = int(image.getexif().get(_ORIENTATION, 1))
+        # Not the PNG plugin's own, which decodes the picture to see what follows its pixels.
+        value = int(Image.Image.getexif(image).get(_ORIENTATION, 1))
     except (*_DECODER_ERRORS, RecursionError):
         return 1
     return value if 1 <= value <= 8 else 1
