@@ -1,4 +1,4 @@
-"""What this container may use of the machine: CPUs and memory, as its cgroup limits them, and a folder to write in."""
+"""What this container may use of the machine: CPUs, memory and processes, as its cgroup limits them; where to write."""
 
 import os
 import tempfile
@@ -43,6 +43,16 @@ def memory_available(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
         return available
     cache = dict(line.split() for line in statistics.read_text().splitlines()).get("inactive_file", "0")
     return min(available, int(limit.read_text()) - int(used.read_text()) + int(cache))
+
+
+def processes_available(cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return how many more processes and threads this container may have (cgroup v2, then v1); None for any number."""
+    for folder in (cgroup, cgroup / "pids"):
+        limit, current = folder / "pids.max", folder / "pids.current"
+        if limit.exists() and current.exists():
+            most = limit.read_text().strip()
+            return None if most == "max" else max(0, int(most) - int(current.read_text()))
+    return None
 
 
 # File systems in which a file is not a file.

@@ -26,6 +26,7 @@ def main(script: str) -> NoReturn:
     try:
         settings = ServingSettings.from_environment()
         devices.check()
+        _check_processes(settings)
         if not settings.multi_model:
             model_folder.load(settings.model_dir, settings.preprocessing)
         # gunicorn and Python's own modules take this one, and look no further.
@@ -42,6 +43,19 @@ def main(script: str) -> NoReturn:
     config = Path(script).resolve().with_name("gunicorn.conf.py")
     sys.argv = ["gunicorn", "--config", str(config), f"{__package__}.http.app:create_app()"]
     sys.exit(wsgiapp.run())
+
+
+def _check_processes(settings: ServingSettings) -> None:
+    """Raise ClientError if this container may not have the processes and threads that serving takes."""
+    available = machine.processes_available()
+    # The front; of each worker its process, what computes, and the thread that OpenVINO waits in; a lone picture's.
+    needed = 1 + settings.workers * (2 + settings.compute_threads) + settings.lone_threads
+    if available is not None and available < needed:
+        raise ClientError(
+            f"This container may start {available} more processes and threads",
+            f"The server needs {needed} for {settings.workers} workers",
+            f"Raise --pids-limit, or set {contract.WORKERS.name} to a smaller number",
+        )
 
 
 def _temporary_folder() -> Path:

@@ -1,6 +1,7 @@
 """Brings the queue, the registry and the workers together, and knows whether any worker can answer."""
 
 import threading
+import time
 from collections.abc import Iterable
 
 from .. import metrics
@@ -9,7 +10,8 @@ from .feeder import Feeder
 from .queue import TaskQueue
 from .registry import Model, Registry
 
-_END_SECONDS = 5
+# The platform may have stopped the server while it was starting; it wants to see it gone soon.
+_END_SECONDS = 1.0
 
 
 class Dispatcher:
@@ -49,6 +51,11 @@ class Dispatcher:
         self._closing.set()
         self.registry.close()
         self.queue.wake()
-        for feeder in self._feeders:
-            if feeder.thread.ident:
-                feeder.thread.join(_END_SECONDS)
+        started = [feeder for feeder in self._feeders if feeder.thread.ident]
+        ends = time.monotonic() + _END_SECONDS
+        for feeder in started:
+            feeder.thread.join(max(0.0, ends - time.monotonic()))
+            # It still starts, or loads a model: nobody will ask it for anything.
+            feeder.kill()
+        for feeder in started:
+            feeder.thread.join(_END_SECONDS)

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from ...errors import ClientError, ContainerError, WorkerLost
 from .. import metrics
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # A worker that cannot even start is not started more often than this.
 _RESTART_SECONDS = 1.0
+# So many starts may fail before the first that does not.
+_FIRST_STARTS = 3
 # An idle worker is asked that often whether it is still there, and may take that long to say so.
 _HEARTBEAT_SECONDS, _PATIENCE_SECONDS = 1.0, 10
 # A worker ends by itself when the server stops; one that is lost may hang.
@@ -45,6 +48,8 @@ class Feeder:
         self._process: WorkerProcess | None = None
         self._held: list[Model] = []
         self._version = -1
+        # Starts that failed before the first one that did not; None once there was one.
+        self._failures: int | None = 0
         # Only the first worker measures, and only at its first start: then the others are not computing yet.
         self._measures = number == 0 and settings.lone_threads > settings.compute_threads
         self.thread = threading.Thread(target=self._run, name=f"worker-{number}", daemon=True)
@@ -54,7 +59,7 @@ class Feeder:
             booted = False
             try:
                 process = self._start()
-                booted = True
+                booted, self._failures = True, None
                 self._tried()
                 while not self._closing.is_set():
                     self._feed(process)
@@ -70,7 +75,17 @@ class Feeder:
                 self._end()
             if not booted:
                 self._tried()
+                self._count_failure()
                 self._closing.wait(_RESTART_SECONDS)
+
+    def _count_failure(self) -> None:
+        """End the server if the worker has never started and will not: a server that cannot answer must not stay."""
+        if self._failures is None or self._closing.is_set():
+            return
+        self._failures += 1
+        if self._failures == _FIRST_STARTS:
+            what = f"Worker {self.number} could not be started {_FIRST_STARTS} times in a row"
+            _end_server(ClientError(what, "The lines above say why"))
 
     def _start(self) -> WorkerProcess:
         """Start a worker and have it load what the registry holds. Raises WorkerLost."""
@@ -84,6 +99,11 @@ class Feeder:
         fields = {"lone_threads": self._lone_threads(self._held[0])} if self._held else {}
         logger.info("Worker %d is ready, pid %d", self.number, process.pid, extra={"fields": fields})
         return process
+
+    def kill(self) -> None:
+        """Kill the worker if it is still there, whatever it does."""
+        if process := self._process:
+            process.kill()
 
     def _end(self) -> None:
         if self._process:
@@ -151,8 +171,7 @@ class Feeder:
         if self._settings.multi_model:
             raise WorkerLost("A model could not be loaded again", str(error))
         # A restart would not help.
-        logger.error("%s: %s", ClientError.__name__, error)
-        os._exit(_APP_LOAD_ERROR)
+        _end_server(error)
 
     def _compute(self, process: WorkerProcess, tasks: list[Task], alone: bool) -> None:
         started = time.monotonic()
@@ -171,3 +190,8 @@ class Feeder:
             queued = started - task.created
             timing = queued, predictions.decode_seconds, predictions.compute_seconds
             task.answer.set_result(Answer(result, *timing, len(tasks)))
+
+
+def _end_server(error: ContainerError) -> NoReturn:
+    logger.error("%s: %s", ClientError.__name__, error)
+    os._exit(_APP_LOAD_ERROR)

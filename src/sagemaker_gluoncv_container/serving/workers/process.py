@@ -72,6 +72,10 @@ class WorkerProcess:
             raise reply
         return cast(R, reply)
 
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its reply gets WorkerLost."""
+        self._process.kill()
+
     def end(self, seconds: float) -> None:
         """End the process, at the latest after so long; it ends by itself when it sees its connection close."""
         # What the stream still holds, if the worker hung, has nowhere to go: to write it is not waited for again.
