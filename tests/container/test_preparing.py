@@ -9,13 +9,24 @@ from pathlib import Path
 import pytest
 from draw_pictures import draw
 
-from sagemaker_gluoncv_container.data import record_files
+from sagemaker_gluoncv_container.data import record_files, recordio
 from support.containers import USER, Job, docker, started, train
 
 INPUT, OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 HOSTS = ("algo-1", "algo-2")
 OPTIONS = ("--resize", "40", "--train-ratio", "0.8", "--per-class", "bird=40", "--no-progress")
 COUNTS = {"bird": 50, "car": 40, "flower": 31}
+
+STRANGER = """
+import socket, time
+held = []
+while len(held) < 50:
+    try:
+        held.append(socket.create_connection(("algo-1", 7787), timeout=1))
+    except OSError:
+        time.sleep(0.02)
+time.sleep(3600)
+"""
 
 # Of a record: its side, labels and bytes.
 Records = Mapping[str, tuple[str, tuple[float, ...], bytes]]
@@ -97,7 +108,7 @@ def records(folders: Sequence[Path]) -> Records:
             with path.open("rb") as file:
                 payload = record_files.read_payload(file.fileno(), record.offset, record.size)
             assert name not in found
-            found[name] = (path.parent.name, record.labels, payload[record.head_size - 8 :])
+            found[name] = (path.parent.name, record.labels, recordio.unpack(payload).data)
     return found
 
 
@@ -121,8 +132,12 @@ def test_one_host_makes_channels_that_train(alone: Path, tmp_path: Path) -> None
 
 
 def test_two_hosts_make_what_one_makes(alone: Path, heap: Path, network: str, tmp_path: Path) -> None:
-    """Two containers with a shard each: together the same records, on the same sides, and the same classes."""
-    together = prepare(tmp_path, heap, HOSTS, network)
+    """Two containers with a shard each: together the same records, on the same sides, and the same classes.
+
+    A third one on their network connects as often as it can and says nothing.
+    """
+    with started("-c", "--network", network, "--entrypoint", "python3", arguments=(STRANGER,)):
+        together = prepare(tmp_path, heap, HOSTS, network)
     assert all(records([folder]) for folder in together)
     assert records(together) == records([alone])
     assert {(folder / "classes.json").read_text() for folder in [*together, alone]} == {'["bird", "car", "flower"]'}
