@@ -11,6 +11,7 @@ model-symbol.json and model-shapes.json.
 """
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -22,9 +23,13 @@ from .documents import anything, entries, items, number, optional, record, text,
 from .errors import ClientError
 from .images import Preprocessing
 
+logger = logging.getLogger(__name__)
+
 FORMAT_VERSION = 1
 # Version 1 was judged with weights of 8 bits, and today's net has other weights.
-QUANTIZATION_VERSION = 2
+QUANTIZATION_VERSION = 3
+# This version's weights were rounded to the nearest of 7 bits, with which such a file is still served.
+_NEAREST_VERSION = 2
 _PREFIX = "image-classification"
 # Of the built-in algorithm and of AWS's MXNet images.
 PREFIXES = (_PREFIX, "model")
@@ -57,7 +62,7 @@ _DESCRIPTION_FIELDS = record(
 _SHARE = number(0, 1)
 _QUANTIZATION_FIELDS = record(
     {
-        "format_version": whole(QUANTIZATION_VERSION, QUANTIZATION_VERSION),
+        "format_version": whole(_NEAREST_VERSION, QUANTIZATION_VERSION),
         "params": text(),
         "ranges": entries(items(number(), 2)),
         "pictures": whole(0, 10**9),
@@ -65,7 +70,13 @@ _QUANTIZATION_FIELDS = record(
         "accuracy_int8": _SHARE,
         "agreement": _SHARE,
     },
-    {"refused": optional(text()), "labels": optional(whole(1, 10**13))},
+    {
+        "refused": optional(text()),
+        "labels": optional(whole(1, 10**13)),
+        "worse": whole(0, 10**9),
+        "better": whole(0, 10**9),
+        "float32_layers": items(text()),
+    },
 )
 # A foreign model's file describes its label too, and has other fields. The two forms of a field's name are both in use.
 _NAMES, _SHAPES_OF = ("name", "data_name"), ("shape", "data_shape")
@@ -88,9 +99,11 @@ class Description:
 class Quantization:
     """How a net is computed in int8, and how that compares with float32 on the validation pictures.
 
-    `ranges` are, by the names of layers, the least and the greatest value that their 8 bits stand for. Accuracies and
+    `ranges` are, by the names of layers, the lowest and the highest value that their 8 bits stand for. Accuracies and
     the agreement are shares of `pictures` or, where each picture has several labels, of their `labels` together.
-    `refused` says why int8 is not to be used, None if it may be.
+    `worse` and `better` count the pictures that int8 answers so. `float32_layers` are too sensitive for int8.
+    `refused` says why int8 must not be used, None if it may be. `nearest`: the weights are rounded as version 2 was
+    judged.
     """
 
     params: str
@@ -101,12 +114,18 @@ class Quantization:
     agreement: float
     refused: str | None = None
     labels: int | None = None
+    worse: int = 0
+    better: int = 0
+    float32_layers: tuple[str, ...] = ()
+    nearest: bool = False
 
     def __str__(self) -> str:
-        answers = f"{self.labels} labels on " if self.labels else ""
+        labels = f"{self.labels} labels on " if self.labels else ""
+        count = len(self.float32_layers)
+        layers = f", with {count} {'layer' if count == 1 else 'layers'} in float32" if count else ""
         return (
             f"accuracy {self.accuracy_int8:.4f} (float32: {self.accuracy_float32:.4f}), the same answer for "
-            f"{self.agreement:.2%} of {answers}{self.pictures} validation pictures"
+            f"{self.agreement:.2%} of {labels}{self.pictures} validation pictures{layers}"
         )
 
 
@@ -183,6 +202,7 @@ def save_weights(directory: Path, epoch: int, write_params: Callable[[Path], obj
 def save_quantization(directory: Path, quantization: Quantization) -> None:
     """Write beside the weights how the net is computed in int8, or why it must not be."""
     content = {"format_version": QUANTIZATION_VERSION, **asdict(quantization)}
+    del content["nearest"]
     _write(directory / _QUANTIZATION, lambda path: path.write_text(json.dumps(content, indent=2)))
 
 
@@ -193,11 +213,16 @@ def _quantization(directory: Path, params: Path) -> Quantization | None:
         return None
     do = f"Remove it, and run `sagemaker-gluoncv quantize {directory}` again"
     content = documents.parse(path, do)
-    if isinstance(content, dict) and content.get("format_version") != QUANTIZATION_VERSION:
+    version = content.get("format_version") if isinstance(content, dict) else QUANTIZATION_VERSION
+    if version not in (_NEAREST_VERSION, QUANTIZATION_VERSION):
+        logger.info(
+            "%s counts for nothing: its format_version is %s, and this image computes another int8 form. The model is "
+            "served in float32. To make its int8 form, run `sagemaker-gluoncv quantize`.", path, version
+        )  # fmt: skip
         return None
     checked = documents.read(path, _QUANTIZATION_FIELDS, do)
-    del checked["format_version"]
-    return Quantization(**checked) if checked["params"] == params.name else None
+    nearest = checked.pop("format_version") == _NEAREST_VERSION
+    return Quantization(**checked, nearest=nearest) if checked["params"] == params.name else None
 
 
 def _params(directory: Path, epoch: int) -> Path:

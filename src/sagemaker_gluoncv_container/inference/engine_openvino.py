@@ -10,6 +10,7 @@ from ..artifact import FLOAT32, INT8, Artifact
 from . import finite, params
 from .answers import Measured
 from .openvino_net import Net
+from .rounding import BALANCED, NEAREST, Rounding
 from .translation import translate
 
 # Threads that save less than this share of a picture's time are better left to other pictures.
@@ -36,10 +37,12 @@ class OpenVINOEngine:
 
     def _model(self) -> ov.Model:
         quantization, preprocessing = self._artifact.quantization, self._artifact.description.preprocessing
-        ranges = quantization.ranges if self.precision == INT8 and quantization else None
-        arrays = params.read(self._artifact.params)
+        symbol, arrays = self._artifact.symbol.read_text(), params.read(self._artifact.params)
         finite.check_parameters(arrays.items(), self._artifact.params)
-        return translate(self._artifact.symbol.read_text(), arrays, preprocessing, ranges)
+        if self.precision == FLOAT32 or not quantization:
+            return translate(symbol, arrays, preprocessing)
+        rounding = Rounding(NEAREST if quantization.nearest else BALANCED)
+        return translate(symbol, arrays, preprocessing, quantization.ranges, rounding=rounding)
 
     def compute(self, pixels: Pixels, alone: bool = False) -> Floats:
         """Return the probabilities, float32 (n, classes), of pixels, uint8 (n, height, width, 3)."""

@@ -5,7 +5,8 @@ import openvino as ov
 from openvino import opset13 as op
 
 from ..arrays import Floats, Pixels
-from .translation import LEVELS, bounds, planes
+from .rounding import LEVELS
+from .translation import bounds, planes
 
 
 class Net:

@@ -1,8 +1,8 @@
 """Translates a net from MXNet's symbol to an OpenVINO model that takes RGB pixels and gives probabilities.
 
 Batch normalisation is folded into the convolution before it. Where the range of a layer's output is known, the output
-is rounded to 8 bits, and so are the weights of the layers that take it, with one scale per output channel. OpenVINO
-then computes these layers in int8. Sources: MXNet's operator documentation; OpenVINO's operation sets and "Low
+is rounded to 8 bits, and so are the weights of the layers that take it (`rounding`). OpenVINO then computes these
+layers in int8. Sources: MXNet's operator documentation; OpenVINO's operation sets and "Low
 Precision Transformations".
 """
 
@@ -17,10 +17,10 @@ from openvino import opset13 as op
 from ..arrays import Floats
 from ..errors import ContainerError
 from ..images import Preprocessing
+from .rounding import BALANCED, LEVELS, Rounding
 from .symbol import SOFTMAX, Graph, Node
 
 Range = tuple[float, float]
-LEVELS = 256
 # Layers whose inputs are rounded.
 _ROUND_INPUTS_OF = ("Convolution", "FullyConnected", "Pooling")
 _SAME = ("Dropout", "identity", "_copy", "BlockGrad", "stop_gradient")
@@ -45,15 +45,17 @@ def translate(
     preprocessing: Preprocessing,
     ranges: Mapping[str, Range] | None = None,
     watched: Sequence[str] = (),
+    rounding: Rounding | None = None,
 ) -> ov.Model:
     """Return the model: it takes uint8 (1, height, width, 3), RGB, and gives float32 (1, classes).
 
     `arrays` have the names of a .params file, `ranges` the names that `rounded` gives (none: all of it in float32).
-    The outputs of the `watched` layers follow the probabilities. Raises Untranslatable, ClientError if the symbol is
+    The outputs of the `watched` layers follow the probabilities. `rounding` is for one net: give the same one again to
+    round its weights only once. Raises Untranslatable, ClientError if the symbol is
     damaged, ContainerError if a parameter is missing.
     """
     try:
-        return _Translation(symbol, arrays, preprocessing, ranges or {}).model(watched)
+        return _Translation(symbol, arrays, preprocessing, ranges or {}, rounding or Rounding()).model(watched)
     except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         why = f"The translation ended with {type(error).__name__}: {str(error).strip().rpartition(chr(10))[2]}"
         raise Untranslatable("OpenVINO cannot compute the net", why, _BY_MXNET) from error
@@ -83,8 +85,9 @@ class _Translation:
         arrays: Mapping[str, NDArray[Any]],
         preprocessing: Preprocessing,
         ranges: Mapping[str, Range],
+        rounding: Rounding,
     ) -> None:
-        self._graph, self._ranges = Graph.read(symbol), ranges
+        self._graph, self._ranges, self._rounding = Graph.read(symbol), ranges, rounding
         self._nodes = self._graph.nodes
         if self._graph.heads != ((len(self._nodes) - 1, 0),):
             raise Untranslatable("The net has several outputs", "It must have one", _BY_MXNET)
@@ -174,16 +177,18 @@ class _Translation:
         return np.asarray(self._arrays[name], np.float32)
 
     def _weights(self, node: Node, weights: Floats) -> Any:
-        """Return weights as a constant; where their data is rounded, rounded to 7 bits with a scale per channel."""
-        constant = op.constant(np.ascontiguousarray(weights))
-        if self._nodes[node.inputs[0]].name not in self._ranges:
-            return constant
-        axes = tuple(range(1, weights.ndim))
-        # Any scale will do where all weights of a channel are 0.
-        most = np.maximum(np.abs(weights).max(axes, keepdims=True), np.float32(1e-30))
-        # 7 of 8 bits: CPUs without VNNI and AMX add pairs of products in 16 bits, which 8 bits would overflow.
-        most *= 2
-        return op.fake_quantize(constant, -most, most, -most, most, LEVELS - 1)
+        """Return the weights of a layer as a constant, rounded if the data are that they meet."""
+        if self._nodes[node.inputs[0]].name not in self._ranges or self._stays_float(node):
+            return op.constant(np.ascontiguousarray(weights))
+        weights, most = self._rounding.of(node.name, weights)
+        return op.fake_quantize(op.constant(np.ascontiguousarray(weights)), -most, most, -most, most, LEVELS - 1)
+
+    def _stays_float(self, node: Node) -> bool:
+        """Return whether a layer is the head: its rounding would go straight into the answer, and saves no time."""
+        if node.operator != "FullyConnected" or self._rounding.kind != BALANCED:
+            return False
+        users = self._graph.users[self._nodes.index(node)]
+        return node is self._graph.last or users == (self._graph.last,)
 
     def _convolution(self, node: Node, scale: Floats | None = None, shift: Floats | None = None) -> Any:
         given = node.attributes

@@ -13,7 +13,10 @@ from sagemaker_gluoncv_container import artifact
 from sagemaker_gluoncv_container.artifact import Description
 from sagemaker_gluoncv_container.errors import ContainerError
 from sagemaker_gluoncv_container.images import Preprocessing
-from sagemaker_gluoncv_container.inference import engine, quantization
+from sagemaker_gluoncv_container.inference import engine, params, quantization
+from sagemaker_gluoncv_container.inference.openvino_net import Net
+from sagemaker_gluoncv_container.inference.rounding import NEAREST, Rounding
+from sagemaker_gluoncv_container.inference.translation import translate
 
 SIDE, CLASSES = 16, 4
 Arrays = dict[str, Any]
@@ -112,6 +115,117 @@ def test_a_bad_one_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert "refused, the model stays in float32" in caplog.text
 
 
+def deep() -> tuple[mx.sym.Symbol, Arrays]:
+    """Return a net of six convolutions, and weights with which each class is the answer to some pictures."""
+    net = mx.sym.Convolution(mx.sym.var("data"), num_filter=16, kernel=(3, 3), no_bias=True, name="c0")
+    net = mx.sym.Activation(mx.sym.BatchNorm(net, fix_gamma=False, name="b0"), act_type="relu", name="r0")
+    for number in range(1, 6):
+        net = mx.sym.Convolution(net, num_filter=16, kernel=(3, 3), pad=(1, 1), no_bias=True, name=f"c{number}")
+        net = mx.sym.Activation(net, act_type="relu", name=f"r{number}")
+    net = mx.sym.Pooling(net, kernel=(6, 6), stride=(6, 6), pool_type="avg", name="p")
+    net = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=CLASSES, name="fc")
+    net, arrays = mx.sym.SoftmaxOutput(net, name="softmax"), weights()
+    random = np.random.default_rng(3)
+    for number in range(2, 6):
+        # Nearly what goes in, so that the pictures stay apart.
+        arrays[f"c{number}_weight"] = random.normal(0, 0.05, (16, 16, 3, 3))
+        arrays[f"c{number}_weight"][:, :, 1, 1] += np.eye(16)
+    # No class is ahead of the others for most pictures.
+    named = {f"arg:{name}": np.asarray(each, np.float32) for name, each in arrays.items()}
+    watching = Net(translate(net.tojson(), named, Preprocessing(SIDE, SIDE, SIDE), watched=["fc"]), 1)
+    arrays["fc_bias"] = arrays["fc_bias"] - np.median([watching(each)[1] for each in pictures(300, 7)], axis=0)
+    return net, arrays
+
+
+def write_net(folder: Path, net: mx.sym.Symbol, arrays: Arrays) -> Path:
+    """Write a model directory with a net."""
+    states = net.list_auxiliary_states()
+    named = {
+        f"{'aux' if name in states else 'arg'}:{name}": mx.nd.array(arrays[name])
+        for name in (*net.list_arguments(), *states)
+        if name not in ("data", "softmax_label")
+    }
+    description = Description(2, CLASSES, Preprocessing(SIDE, SIDE, SIDE))
+    artifact.save(folder, net.tojson(), lambda path: mx.nd.save(str(path), named), description)
+    return folder
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("once", [True, False])
+def test_sensitive_layers_stay_in_float32(tmp_path: Path, layers: int, once: bool) -> None:
+    """Where few layers ruin a net they are left in float32 and the rest is kept, whatever gives the pictures."""
+    net, arrays = deep()
+    for number in range(1, layers + 1):
+        # The layer before takes a channel up, the layer after takes it down: the same in float32.
+        arrays[f"c{number}_weight"][3] *= 1e4
+        arrays[f"c{number + 1}_weight"][:, 3] *= 1e-4
+    folder = write_net(tmp_path / "model", net, arrays)
+    pixels, labels = judged(folder)
+    pairs = list(zip(pixels, labels, strict=True))
+    made = quantization.quantize(folder, pictures(60, 1), iter(pairs) if once else pairs, threads=1)
+    assert made.refused is None
+    assert {f"r{number}" for number in range(1, layers + 1)} <= set(made.float32_layers)
+    assert len(made.float32_layers) <= 4
+    assert made.ranges
+    assert not set(made.ranges) & set(made.float32_layers)
+    assert made.agreement > 0.97
+    assert f"{len(made.float32_layers)} layer" in str(made)
+    assert artifact.load(folder).quantization == made
+    served, _ = engine.load(artifact.load(folder), "int8")
+    assert (served.compute(np.stack(pixels)).argmax(1) == labels).mean() == pytest.approx(made.accuracy_int8)
+
+
+def test_a_ruined_net_is_refused(tmp_path: Path) -> None:
+    """Where most layers would have to stay in float32 the whole is refused, and the reason says that this was tried."""
+    net, arrays = deep()
+    for number in range(5):
+        for name in ("b0_gamma", "b0_beta") if number == 0 else (f"c{number}_weight",):
+            arrays[name][5 + number] *= 1e5
+        arrays[f"c{number + 1}_weight"][:, 5 + number] *= 1e-5
+    folder = write_net(tmp_path / "model", net, arrays)
+    made = quantization.quantize(folder, pictures(60, 1), zip(*judged(folder), strict=True), threads=1)
+    assert made.refused
+    assert "layers in float32" in made.refused
+    assert made.float32_layers == ()
+    assert made.agreement < 0.9
+
+
+def test_version_2(tmp_path: Path) -> None:
+    """A file that an older image wrote is served as that image did: with the nearest weights of 7 bits."""
+    folder = write(tmp_path / "model", weights())
+    made = quantization.quantize(folder, pictures(9, 1), zip(*judged(folder), strict=True), threads=1)
+    file = folder / "image-classification-int8.json"
+    older = ("params", "ranges", "pictures", "accuracy_float32", "accuracy_int8", "agreement", "refused")
+    content = {name: value for name, value in json.loads(file.read_text()).items() if name in older}
+    pixels = np.stack(pictures(20, 5))
+    new = engine.load(artifact.load(folder), "int8")[0].compute(pixels)
+    file.write_text(json.dumps({"format_version": 2, **content}))
+    found = artifact.load(folder)
+    assert found.quantization
+    assert found.quantization.nearest
+    assert found.quantization.ranges == made.ranges
+    old = engine.load(found, "int8")[0].compute(pixels)
+    model = translate(
+        found.symbol.read_text(), params.read(found.params), found.description.preprocessing, made.ranges,
+        rounding=Rounding(NEAREST),
+    )  # fmt: skip
+    assert (old == np.stack([Net(model, 1)(each)[0] for each in pixels])).all()
+    assert np.abs(old - new).max() > 0
+
+
+def test_answers_that_are_not_finite(tmp_path: Path) -> None:
+    """A net that answers NaN to some pictures is refused or judged by them as wrong, never by class 0."""
+    folder = write(tmp_path / "model", weights())
+    some, _ = judged(folder)
+    broken = weights()
+    broken["fc_bias"][:] = np.nan
+    write(folder, broken)
+    labels = np.zeros(len(some), np.float32)
+    made = quantization.quantize(folder, pictures(9, 1), zip(some, labels, strict=True), threads=1)
+    assert (made.accuracy_float32, made.accuracy_int8, made.agreement) == (0, 0, 0)
+    assert made.refused
+
+
 def test_several_labels(tmp_path: Path) -> None:
     """Where a picture has several labels, each label is an answer, right on its side of 1/2."""
     folder = write(tmp_path / "model", weights(), "logistic")
@@ -120,6 +234,8 @@ def test_several_labels(tmp_path: Path) -> None:
     made = quantization.quantize(folder, pictures(40, 1), zip(pictures(80, 2), labels, strict=True), threads=1)
     assert 0.3 < made.accuracy_float32 < 0.7
     assert made.agreement > 0.9
+    assert (made.pictures, made.labels) == (80, 80 * CLASSES)
+    assert f"% of {80 * CLASSES} labels on 80 validation pictures" in str(made)
 
 
 def test_other_weights(tmp_path: Path) -> None:

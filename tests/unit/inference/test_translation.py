@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sagemaker_gluoncv_container.errors import ContainerError
 from sagemaker_gluoncv_container.images import Preprocessing
 from sagemaker_gluoncv_container.inference.openvino_net import Net
+from sagemaker_gluoncv_container.inference.rounding import NEAREST, Rounding
 from sagemaker_gluoncv_container.inference.translation import Untranslatable, rounded, translate
 
 SIDE = Preprocessing(12, 9, None)
@@ -170,6 +171,21 @@ def test_rounding() -> None:
     ranges = {"r": (0.0, float(watched[1].max()))}
     int8 = Net(translate(text, arrays, SIDE, ranges), 1)(pixels())[0]
     assert 0 < np.abs(int8 - watched[0]).max() < 0.02
+
+
+def test_the_head_stays_in_float32() -> None:
+    """Only the data of the head are rounded, so its weights may be such that rounding them would ruin the answer."""
+    net = mx.sym.Activation(mx.sym.Convolution(data, num_filter=16, kernel=(3, 3), name="c"), act_type="relu", name="r")
+    symbol = HEADS["softmax"](mx.sym.FullyConnected(net, num_hidden=5, name="fc"))
+    arrays, text = arrays_of(symbol), symbol.tojson()
+    # One weight that meets a zero, and leaves the others of its row less than a step of 8 bits.
+    arrays["arg:c_weight"][0], arrays["arg:c_bias"][0] = 0, 0
+    arrays["arg:fc_weight"][:, 0] = 1e4
+    float32, outputs = Net(translate(text, arrays, SIDE, watched=["r"]), 1)(pixels())
+    ranges = {"r": (0.0, float(outputs.max()))}
+    assert np.abs(Net(translate(text, arrays, SIDE, ranges), 1)(pixels())[0] - float32).max() < 0.02
+    nearest = Net(translate(text, arrays, SIDE, ranges, rounding=Rounding(NEAREST)), 1)(pixels())[0]
+    assert np.abs(nearest - float32).max() > 0.01
 
 
 def test_symbols_of_before_mxnet_1() -> None:

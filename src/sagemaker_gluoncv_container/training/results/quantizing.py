@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,18 @@ def from_channels(
             yield each.pixels, each.labels
 
     calibration = [pixels for pixels, _ in pictures(train, CALIBRATION_PICTURES)]
-    return quantization.quantize(directory, calibration, pictures(validation, JUDGED_PICTURES), threads)
+    judged = _Again(lambda: pictures(validation, JUDGED_PICTURES))
+    return quantization.quantize(directory, calibration, judged, threads)
+
+
+class _Again:
+    """Pictures that are decoded each time they are gone through: 2,000 of them would fill hundreds of megabytes."""
+
+    def __init__(self, pictures: Callable[[], Iterator[tuple[Pixels, Floats]]]) -> None:
+        self._pictures = pictures
+
+    def __iter__(self) -> Iterator[tuple[Pixels, Floats]]:
+        return self._pictures()
 
 
 def _drawn(channel: Stored, most: int, seed: int) -> list[FileSample | RecordSample]:
