@@ -60,7 +60,7 @@ def test_too_few_classes_are_corrected(job: Runner) -> None:
 def test_weights_that_the_image_has_not_are_named(job: Runner) -> None:
     """Pretrained weights for a net that the image has none for: it says which it has, and what to do."""
     done = job(num_layers="34")
-    assert_is_told(done, "no base weights of resnet34_v1b", "found in", "or set use_pretrained_model to 0")
+    assert_is_told(done, "no base weights of resnet34_v1b", "Found in", "or set use_pretrained_model to 0")
 
 
 @pytest.mark.parametrize(
