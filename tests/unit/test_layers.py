@@ -38,7 +38,7 @@ COMPUTING = {
     "inference.engine_mxnet",
     "training.assembly",
     "training.results.kept",
-    *(f"training.model.{name}" for name in ("incremental", "network", "optimization", "precision")),
+    *(f"training.model.{name}" for name in ("incremental", "network", "optimization", "precision", "soundness")),
 }
 SCRIPTS = [ROOT / "train" / "train", ROOT / "serve" / "serve", ROOT / "serve" / "gunicorn.conf.py"]
 

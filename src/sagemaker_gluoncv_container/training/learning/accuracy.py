@@ -1,5 +1,6 @@
 """The figures of an epoch, counted exactly over batches of any size."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,6 +80,11 @@ class Accuracy:
         if self.top_k:
             best = np.argpartition(-logits, self.top_k - 1, axis=1)[:, : self.top_k]
             self.right_in_top_k += int((best == labels).any(1).sum())
+
+    def void(self) -> None:
+        """Count every answer as wrong: the net cannot be trusted although its answers are numbers."""
+        self.right = self.right_in_top_k = 0
+        self.not_finite, self.loss = self.pictures, math.inf
 
     def values(self) -> dict[str, float]:
         """Return the metrics by the built-in's names."""

@@ -1,7 +1,6 @@
 """The training loop: epochs of training and validation, checkpoints, and how a job ends."""
 
 import logging
-import math
 import time
 from dataclasses import asdict, dataclass, field
 
@@ -139,16 +138,17 @@ class Loop:
         """End the epoch: measure it on every validation picture, each counted once; keep and log it. Raises Ended."""
         progress, epoch = self.progress, self.progress.epoch
         accuracy, answers = self._answers()
-        log.metrics(epoch, "Validation", accuracy.values())
         weights = parameters(self.optimization.net)
         if broken := not_finite(weights):
-            # MXNet's layers may hide it, and another engine's answers would be NaN.
-            accuracy.loss = math.inf
-            text = "Epoch[%d] NaN or infinity is in %s: this epoch is not kept. %s"
-            logger.warning(text, epoch, some(broken), _SLOWER)
+            accuracy.void()
+            logger.warning(
+                "Epoch[%d] NaN or infinity is in %s. This epoch is not kept. %s", epoch, some(broken), _SLOWER
+            )
         elif accuracy.not_finite:
-            text = "Epoch[%d] The net answers %d of %d validation pictures with NaN or infinity: it is not kept. %s"
-            logger.warning(text, epoch, accuracy.not_finite, accuracy.pictures, _SLOWER)
+            text = "Epoch[%d] NaN or infinity is in the answers to %d of %d validation pictures. %s. %s"
+            skipped = "This epoch is not kept"
+            logger.warning(text, epoch, accuracy.not_finite, accuracy.pictures, skipped, _SLOWER)
+        log.metrics(epoch, "Validation", accuracy.values())
         progress.history.append(self._figures(Accuracy(**progress.running), accuracy))
         log.figures(progress.history[-1])
         self.kept.take(progress.history, weights, answers)
@@ -157,11 +157,15 @@ class Loop:
         self.save_checkpoint()
 
     def _answers(self) -> tuple[Accuracy, ValidationAnswers]:
-        """Return what the net answers to the validation pictures, and how much of it is right. Raises Ended."""
+        """Return what the net answers to the validation pictures, and how much of it is right. Raises Ended.
+
+        If a layer overflows for the first batch, no answer counts, because an endpoint would answer NaN.
+        """
         accuracy = Accuracy(self.hyperparameters.top_k, self._many)
-        shares, labels, names = [], [], list[str]()
+        shares, labels, names, is_sound = [], [], list[str](), True
         for batch in log.watched(self.progress.epoch, "Validation", self.validation):
             check(self.ends)
+            is_sound = is_sound and (names != [] or self.optimization.is_sound(batch.pixels))
             logits = self.optimization.answer(batch.pixels)
             accuracy.update(logits, batch.labels, losses(logits, batch.labels, self._many))
             shares.append(probabilities(logits, self._many))
@@ -169,6 +173,8 @@ class Loop:
             names += batch.names
         if not names:
             raise ClientError("No validation picture could be read", do="See the log for the reason of each")
+        if not is_sound:
+            accuracy.void()
         return accuracy, ValidationAnswers(np.concatenate(shares), np.concatenate(labels), names)
 
     def _figures(self, train: Accuracy, validation: Accuracy) -> dict[str, float]:

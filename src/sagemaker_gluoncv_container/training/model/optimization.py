@@ -13,6 +13,7 @@ from ...arrays import Arrays, Floats
 from ..hyperparameters import Hyperparameters
 from .network import is_learnt, parameters, set_parameters
 from .precision import LossScale, lowered
+from .soundness import Soundness
 
 _NET, _STATE = "net/", "optimizer/"
 
@@ -41,6 +42,7 @@ class Optimization:
         half = hyperparameters.precision_dtype == "float16"
         self._learning = lowered(net) if half else net
         self._loss_scale = LossScale(self._trainer) if half else None
+        self._soundness: Soundness | None = None
 
     @property
     def learning_rate(self) -> float:
@@ -50,6 +52,11 @@ class Optimization:
     def answer(self, pixels: Floats) -> Floats:
         """Return the logits (n, classes) of pixels (n, 3, height, width), computed in float32, as in serving."""
         return _joined([self.net(data) for data in self._shares(pixels)], len(pixels))
+
+    def is_sound(self, pixels: Floats) -> bool:
+        """Return whether all layers of the net give finite numbers for pixels (n, 3, height, width), as in serving."""
+        self._soundness = self._soundness or Soundness(self.net, self._contexts[0])
+        return self._soundness.holds(pixels)
 
     def learn(self, pixels: Floats, targets: Floats, learning_rate: float) -> tuple[Floats, Floats]:
         """Take one step; return the logits (n, classes) before it and the losses (n,)."""

@@ -94,3 +94,12 @@ def test_large_logits_have_a_finite_loss() -> None:
     logits = np.array([[3e38, -3e38]], np.float32)
     assert losses(logits, np.array([1], np.float32), False) == pytest.approx([6e38], rel=1e-3)
     assert losses(logits, np.array([0], np.float32), False) == pytest.approx([0])
+
+
+def test_void() -> None:
+    """Where a net cannot be trusted, no answer of an epoch counts."""
+    accuracy = Accuracy(top_k=2)
+    accuracy.update(LOGITS, LABELS, losses(LOGITS, LABELS, False))
+    accuracy.void()
+    assert accuracy.values() == {"accuracy": 0, "top_k_accuracy_2": 0}
+    assert (accuracy.not_finite, accuracy.mean_loss) == (341, np.inf)

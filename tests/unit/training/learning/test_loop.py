@@ -92,7 +92,7 @@ def test_a_net_that_answers_nan_is_never_the_best(
     assert [math.isfinite(figures["validation:loss"]) for figures in history] == [True, False, True]
     assert artifact.load(tmp_path / "model").description.epoch in (0, 2)
     [warning] = [line for line in caplog.messages if "NaN or infinity" in line]
-    assert warning.startswith("Epoch[1] The net answers 6 of 6 validation pictures with NaN or infinity")
+    assert warning.startswith("Epoch[1] NaN or infinity is in the answers to 6 of 6 validation pictures.")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -148,6 +148,24 @@ def test_statistics_that_explode_are_the_real_case(tmp_path: Path) -> None:
         loop.fit()
     assert math.isfinite(loop.progress.history[0]["train:loss"])
     assert not math.isfinite(loop.progress.history[0]["validation:loss"])
+    assert loop.progress.history[0]["validation:accuracy"] == 0
+
+
+def test_a_layer_that_overflows_is_found_behind_finite_answers(tmp_path: Path) -> None:
+    """ReLU hides NaN in MXNet and shows it where the model is served: such an epoch is not kept either."""
+    loop = small_loop(tmp_path, epochs=1)
+    validate = loop.validate
+
+    def overflow() -> None:
+        weights = network.parameters(loop.optimization.net)
+        huge = {name: each * np.float32(1e30) for name, each in weights.items() if "conv" in name}
+        network.set_parameters(loop.optimization.net, {**weights, **huge})
+        validate()
+
+    loop.validate = overflow  # type: ignore[method-assign]
+    with pytest.raises(ClientError, match="No epoch gave a model that can be kept"):
+        loop.fit()
+    assert loop.progress.history[0]["validation:accuracy"] == 0
 
 
 def test_a_loss_that_is_lost_in_the_first_epoch(tmp_path: Path) -> None:
