@@ -103,4 +103,4 @@ lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 
 .PHONY: clean
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .venv-client .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work
+	rm -rf .venv .venv-client .cache .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work
