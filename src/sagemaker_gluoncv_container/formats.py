@@ -91,6 +91,10 @@ _TEXTS = (
     (b"%pdf", "PDF"),
     (b"%!ps", "PostScript"),
     (b"{", "JSON"),
+    (b"/* xpm */", "XPM"),
+    (b"simple  =", "FITS"),
+    # Netpbm's formats: P, a digit or F, and white space.
+    *((bytes((ord("p"), kind, space)), "PPM") for kind in b"1234567f" for space in b" \t\r\n"),
 )
 _BYTES = (
     (0, b"PK\x03\x04", "a ZIP archive"),
@@ -105,6 +109,20 @@ _BYTES = (
     (0, b"icns", "an icon"),
     (0, b"qoif", "QOI"),
     (0, b"DDS ", "DDS"),
+    (0, b"\x0a\x05\x01", "PCX"),
+    (0, b"\x01\xda", "SGI"),
+    (0, b"\x59\xa6\x6a\x95", "a Sun raster"),
+    (0, b"BLP1", "BLP"),
+    (0, b"BLP2", "BLP"),
+    (0, b"\x00\x00\x02\x00", "a cursor"),
+    (0, b"\xd7\xcd\xc6\x9a", "WMF"),
+    (40, b" EMF", "EMF"),
+    (4, b"\x11\xaf", "FLI"),
+    (4, b"\x12\xaf", "FLI"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE document"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (0, b"GRIB", "GRIB"),
+    (0, b"BUFR", "BUFR"),
     (8, b"AVI ", "a video"),
     (8, b"WAVE", "a sound"),
 )

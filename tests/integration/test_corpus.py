@@ -1,7 +1,6 @@
 """Pillow's own test images, whole and cut: every one is answered or refused for a true reason, and nothing is lost."""
 
 import io
-import json
 import re
 import subprocess
 import warnings
@@ -20,6 +19,8 @@ from support.prepared import Prepared, invoke
 BROKEN = re.compile(
     r"cut|damage|broken|truncat|missing|incomplete|ends? (early|in the middle)|end is missing", re.IGNORECASE
 )
+# Under which reasons `prepare` leaves out what it cannot decode.
+UNREADABLE = ("unreadable", "unsupported", "wrong-type")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_a_broken_file_of_a_known_format_is_called_so(replies: list[tuple[File, 
     wrong = []
     for file, said in reasons(replies):
         known = formats.recognized(file.data[: formats.HEAD_BYTES])
-        if known and (known.name not in said.partition("(")[0] or "known format" in said):
+        if known and "too large" not in said and (known.name not in said.partition("(")[0] or "known format" in said):
             wrong.append((file.name, known.name, said))
     assert not wrong, wrong[:5]
 
@@ -174,12 +175,15 @@ def test_prepare_and_the_server_refuse_the_same(
     status = {f"{number:04}": reply.status for number, (_, reply) in enumerate(replies)}
     numbers = {f"{number:04}": file for number, file in enumerate(corpus)}
     wrong = []
-    for row in prepared.report["left_out"]["unreadable"]:
+    left_out = prepared.report["left_out"]
+    for row in (each for reason in UNREADABLE for each in left_out.get(reason, ())):
         number = Path(row["name"]).stem
         head = numbers[number].data[: formats.HEAD_BYTES]
         known = formats.recognized(head)
         kind = known.name if known else formats.other_kind(head)
-        if status[number] == 200 or (kind and kind not in row["detail"]) or "known format" in row["detail"]:
-            wrong.append((numbers[number].name, status[number], kind, row["detail"]))
-    assert not wrong, (len(wrong), json.dumps(wrong[:5]))
+        said = row["detail"]
+        true = kind is None or kind in said or "more than" in said
+        if status[number] == 200 or not true or (known and "known format" in said):
+            wrong.append((numbers[number].name, status[number], kind, said))
+    assert not wrong, (len(wrong), wrong[:5])
     assert {status[Path(packed.name).stem] for packed in prepared.records()} == {200}

@@ -9,15 +9,13 @@ import importlib
 import io
 import math
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 
-from PIL import AvifImagePlugin, Image, ImageFile, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, ImageFile
 
 from .. import formats
-from ..errors import PictureTooLarge, UnreadablePicture
-from . import costs, dark, depth, jpeg, png, upright
+from . import costs, dark, depth, jpeg, png, quiet, refusals, upright
 from .turns import taking
 
 # The plugins worth their risk, of Pillow's forty: importing them registers them, and keeps it from loading the rest.
@@ -48,8 +46,7 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 
-# Nobody can act on a warning about odd metadata.
-warnings.filterwarnings("ignore", module="PIL")
+quiet.silence()
 # Pillow refuses at twice its limit, and does so before a frame, a tile or a canvas that a header asks for is allocated:
 # of a GIF of 60 bytes, frames of 4 gigapixels are, before its size can be asked.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS // 2
@@ -76,7 +73,7 @@ def describe(data: bytes) -> Header:
             _ALSO_JPEG.get(name, name), image.mode, *image.size, _orientation(image, data), image.has_transparency_data
         )
     except (*_DECODER_ERRORS, MemoryError) as error:
-        raise _unreadable(data, error) from error
+        raise refusals.refusal(data, error, MAX_PIXELS) from error
 
 
 def decode(data: bytes, reduce_to: int | None = None, deadline: float | None = None) -> Image.Image:
@@ -104,7 +101,7 @@ def decode(data: bytes, reduce_to: int | None = None, deadline: float | None = N
                 raise
             return _decode(bare + jpeg.END, reduce_to, deadline)
     except (*_DECODER_ERRORS, MemoryError) as error:
-        raise _unreadable(data, error) from error
+        raise refusals.refusal(data, error, MAX_PIXELS) from error
 
 
 def _decode(data: bytes, reduce_to: int | None, deadline: float | None) -> Image.Image:
@@ -204,27 +201,3 @@ def _digest(image: Image.Image) -> bytes:
     for top in range(0, image.height, 64):
         digest.update(image.crop((0, top, image.width, min(top + 64, image.height))).tobytes())
     return digest.digest()
-
-
-def _unreadable(data: bytes, error: BaseException) -> UnreadablePicture:
-    if isinstance(error, Image.DecompressionBombError):
-        return PictureTooLarge("The picture is too large", f"It has more than {MAX_PIXELS:,} pixels", "Make it smaller")
-    if isinstance(error, MemoryError):
-        return PictureTooLarge("The picture is too large", "There is not enough memory to decode it", "Make it smaller")
-    known = ", ".join(formats.NAMES)
-    return UnreadablePicture(
-        "The picture cannot be read",
-        f"{len(data)} bytes are not a whole picture of a known format ({known}){_detail(data, error)}".rstrip(".: "),
-        "Send the bytes of a picture file as they are",
-    )
-
-
-def _detail(data: bytes, error: BaseException) -> str:
-    head = data[: formats.HEAD_BYTES]
-    other, form = formats.other_kind(head), formats.recognized(head)
-    if other and not form:
-        return f": it is {other}"
-    # That no plugin knows the bytes is what we say ourselves, without the address of an object.
-    if not isinstance(error, UnidentifiedImageError):
-        return f": {error}"
-    return f": it begins as {form.name}, and is damaged, cut or of a rare kind" if form else ""
