@@ -41,11 +41,11 @@ class Share(click.ParamType[Decimal]):
 @click.option("--as", "kind", type=click.Choice(KINDS), help="What SOURCE is, if its name does not say.")
 @click.option("--root", help="The folder that paths in a list are relative to.  [default: the list's folder]")
 @click.option("--map", "maps", multiple=True, metavar="S3=FOLDER", help="The folder that has a copy of an S3 prefix.")
-@click.option("--label-attribute", help="The attribute of a manifest that holds the label.")
+@click.option("--label-attribute", help="The attribute that holds the label (manifest).")
 @click.option(
-    "--least-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out a manifest's labels under this."
+    "--least-confidence", type=click.FloatRange(0, 1), default=0.0, help="Leave out labels under this (manifest)."
 )
-@click.option("--only-human", is_flag=True, help="Leave out what a machine labelled, says the manifest.")
+@click.option("--only-human", is_flag=True, help="Leave out labels that a machine made (manifest).")
 @click.option("--train-ratio", type=Share(), default="0.9", show_default=True, help="The share for training.")
 @click.option(
     "--test-ratio", type=Share(), default="0", show_default=True, help="The share for test; the rest is validation."

@@ -1,9 +1,15 @@
 """The story of a preparation: list, inspect, decide, write, report."""
 
+import errno
 import json
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from .. import disk
 from ..errors import ClientError
 from . import exchange, reporting, scanning, shards
 from .journal.store import JOURNAL, Journal
@@ -17,10 +23,28 @@ _CONNECTIONS = 16
 def prepare(settings: Settings, job: ProcessingJob | None = None) -> dict[str, Any]:
     """Do all of it, or continue what was interrupted; return the summary, which is empty on all hosts but the first.
 
-    Raises ClientError for what the user can fix, AlgorithmError if another host fails.
+    Raises ClientError for what the user can fix, AlgorithmError if another host or this one's disk fails.
     """
     job = job or ProcessingJob()
     _refuse_finished(settings)
+    with _writing(settings.out):
+        return _prepared(settings, job)
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    """Say what cannot be written, and how much room there is, instead of an OSError or SQLite's word for it."""
+    try:
+        with disk.writing("What was prepared", out):
+            yield
+    except sqlite3.OperationalError as error:
+        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        raise disk.failure(
+            "What was prepared", out, OSError(errno.ENOSPC if full else errno.EIO, f"SQLite says: {error}")
+        ) from error
+
+
+def _prepared(settings: Settings, job: ProcessingJob) -> dict[str, Any]:
     references = References(settings.maps, max(settings.threads, _CONNECTIONS))
     with Journal(settings.work, settings.fingerprint()) as journal:
         scanning.list_source(journal, settings, references, job)

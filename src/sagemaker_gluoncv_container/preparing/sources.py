@@ -142,8 +142,10 @@ def _folders(settings: Settings, references: References, listing: Listing) -> It
     """A picture's class is the first folder of its path under the source; folders may be empty."""
     place = references.local(settings.source)
     if not is_s3(place):
-        found = (each.name for each in Path(place).iterdir() if each.is_dir() and not junk.is_junk(each.name))
-        listing.names = sorted({printable(class_name(name)) for name in found})
+        found = [each for each in Path(place).iterdir() if each.is_dir() and not junk.is_junk(each.name)]
+        for folder in found:
+            _check_readable(folder)
+        listing.names = sorted({printable(class_name(each.name)) for each in found})
     for name, reference in references.walk(settings.source):
         path = PurePosixPath(name)
         if junk.is_junk(path) or (path.suffix and formats.suffix(path) not in _PICTURE_SUFFIXES):
@@ -152,6 +154,17 @@ def _folders(settings: Settings, references: References, listing: Listing) -> It
             yield Item(name, reference, None, "unlabelled", "it is not in a class folder")
         else:
             yield Item(name, reference, (class_name(path.parts[0]),))
+
+
+def _check_readable(folder: Path) -> None:
+    """Raise ClientError if a folder cannot be listed: walking would pass over it without a word."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        do = "Give this user the right to read it"
+        raise ClientError(
+            f"Folder {printable(str(folder))} cannot be read", error.strerror or str(error), do
+        ) from error
 
 
 def _lst(data: bytes, file: str, root: str, references: References, listing: Listing) -> Iterator[Item]:

@@ -63,6 +63,36 @@ def test_what_is_wrong_is_exit_code_2(
     assert "Traceback" not in result.output
 
 
+def limited(pictures: Path, out: Path, size: int) -> subprocess.CompletedProcess[str]:
+    """Run the command where no file can become larger than that, bytes: as on a disk that fills up."""
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}));"
+        "from sagemaker_gluoncv_container.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "prepare", str(pictures), str(out), "--no-progress", "--resize", "40"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("size", [10_000, 60_000])
+def test_a_full_disk_is_said(tmp_path: Path, size: int) -> None:
+    """First the journal does not fit, then the spool: in words, with the room that is left, and no traceback."""
+    done = limited(draw_folders(tmp_path / "many", {"bird": 60, "car": 60}), tmp_path / "out", size)
+    assert done.returncode in (1, 2)
+    assert f"What was prepared cannot be written to {tmp_path / 'out'}." in done.stderr
+    assert "bytes (" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_said(pictures: Path, tmp_path: Path) -> None:
+    """OUT under a file."""
+    (tmp_path / "file").write_text("x")
+    result = CliRunner().invoke(
+        command.prepare, [str(pictures), str(tmp_path / "file" / "out")], catch_exceptions=False
+    )
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+
+
 def test_another_hosts_failure_is_exit_code_1(pictures: Path, tmp_path: Path) -> None:
     """An AlgorithmError, which the user of this host cannot fix here."""
     config = tmp_path / "ml" / "config" / "resourceconfig.json"

@@ -182,6 +182,19 @@ def test_a_spreadsheet_of_any_program(tmp_path: Path, name: str, encoding: str) 
     ]
 
 
+def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not vanish. (A test may run as root, who may read everything.)"""
+
+    def scandir(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(sources.os, "scandir", scandir)
+    listing = Listing("folders")
+    settings = Settings(str(write(tmp_path, "bird/1.jpg")), Path("out"))
+    with pytest.raises(ClientError, match=r"bird cannot be read\. Permission denied"):
+        list(sources.read(settings, REFERENCES, listing))
+
+
 def test_empty_folders_are_known(tmp_path: Path) -> None:
     """So that they can be named; junk folders cannot."""
     for name in ("plane", ".git", "@eaDir"):
