@@ -39,7 +39,8 @@ def _share(default: float, typo: str) -> Row:
 
 def _choice(default: str | None, choices: tuple[str, ...], typo: str, **beside: str) -> Row:
     good = {text: each for each in choices for text in (each, each.upper(), each.capitalize(), f" {each} ")}
-    return Row(default, good, ("", "x", "null", "nil", "0", choices[-1][:-1]), typo, beside)
+    none = () if "none" in choices else ("None", "none")
+    return Row(default, good, ("", "x", "null", "nil", "0", choices[-1][:-1], *none), typo, beside)
 
 
 TABLE = {
