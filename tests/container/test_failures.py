@@ -68,7 +68,7 @@ def test_weights_that_the_image_has_not_are_named(job: Runner) -> None:
     [
         (b"this is no picture", {}, 415, "The picture cannot be read"),
         (None, {"content_type": "text/csv"}, 415, "Content-Type is 'text/csv'"),
-        (None, {"Accept": "text/csv"}, 406, "Accept is text/csv"),
+        (None, {"Accept": "text/csv"}, 406, "Accept is 'text/csv'"),
     ],
     ids=["text as a picture", "content type", "accept"],
 )

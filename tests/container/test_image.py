@@ -58,4 +58,4 @@ def test_it_starts_a_worker_a_cpu_and_a_thread_each(trained: Job, flower: bytes,
             time.sleep(0.1)
         assert server.ask(flower).ok
         commands = server.container.execute("sh", "-c", r"cat /proc/[0-9]*/cmdline | tr '\0' ' '")
-    assert re.findall(r"serving\.worker [0-9]+ ([0-9]+) ", commands) == ["1"] * workers
+    assert re.findall(r'serving\.workers\.worker [0-9]+ \{[^}]*"threads": ([0-9]+)', commands) == ["1"] * workers
