@@ -90,6 +90,8 @@ _TEXTS = (
     (b"<svg", "SVG"),
     (b"%pdf", "PDF"),
     (b"%!ps", "PostScript"),
+    (b"/* xpm", "XPM"),
+    (b"#define ", "XBM"),
     (b"{", "JSON"),
     (b"/* xpm */", "XPM"),
     (b"simple  =", "FITS"),
@@ -107,7 +109,29 @@ _BYTES = (
     (0, b"\xc5\xd0\xd3\xc6", "PostScript"),
     (0, b"\x00\x00\x01\x00", "an icon"),
     (0, b"icns", "an icon"),
+    (0, b"\0\0\2\0", "a cursor"),
     (0, b"qoif", "QOI"),
+    (0, b"BLP1", "BLP"),
+    (0, b"BLP2", "BLP"),
+    (0, b"\x01\xda", "SGI"),
+    (0, b"\x59\xa6\x6a\x95", "Sun raster"),
+    (4, b"\x11\xaf", "FLI"),
+    (4, b"\x12\xaf", "FLI"),
+    (0, b"SIMPLE  =", "FITS"),
+    (0, b"\x89HDF", "HDF5"),
+    (0, b"GRIB", "GRIB"),
+    (0, b"BUFR", "BUFR"),
+    (0, b"\xd7\xcd\xc6\x9a", "WMF"),
+    (40, b" EMF", "EMF"),
+    (0, b"\xd0\xcf\x11\xe0", "an OLE file"),
+    (0, b"DanM", "MSP"),
+    (0, b"LinS", "MSP"),
+    *(
+        (0, b"P" + kind + space, "a portable anymap")
+        for kind in (b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"f", b"F")
+        for space in (b"\n", b" ", b"\t", b"\r")
+    ),
+    *((0, b"\x0a" + version + b"\x01", "PCX") for version in (b"\0", b"\2", b"\3", b"\5")),
     (0, b"DDS ", "DDS"),
     (0, b"\x0a\x05\x01", "PCX"),
     (0, b"\x01\xda", "SGI"),
@@ -135,7 +159,22 @@ _BRANDS = {
 
 # Those kinds that are pictures: as good as any other, but nothing here reads them.
 UNREAD_PICTURES = frozenset(
-    {"AVIF", "HEIC", "Canon's raw format", "JPEG 2000", "JPEG XL", "Photoshop", "an icon", "QOI", "DDS"} - set(NAMES)
+    {
+        *(
+            "AVIF",
+            "HEIC",
+            "Canon's raw format",
+            "JPEG 2000",
+            "JPEG XL",
+            "Photoshop",
+            "an icon",
+            "a cursor",
+            "QOI",
+            "DDS",
+        ),
+        *("BLP", "SGI", "Sun raster", "FLI", "FITS", "WMF", "EMF", "MSP", "PCX", "XPM", "XBM", "a portable anymap"),
+    }
+    - set(NAMES)
 )
 
 

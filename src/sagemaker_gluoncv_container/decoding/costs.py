@@ -10,8 +10,8 @@ from . import dark, depth, jpeg, upright
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 _MOST_STORED = 4
 # Bytes a pixel that the decoder of a format holds beside the picture. WebP: two canvases, the frame as bytes, and what
-# a lossless one is unpacked into. AVIF: planes of up to 16 bits, twice, and RGB twice. GIF: the frame before.
-_BESIDE = {"WEBP": 16, "AVIF": 20, "GIF": 3, "BMP": 1, "PNG": 0, "TIFF": 0, "JPEG": 0}
+# a lossless one is unpacked into. AVIF: planes of up to 16 bits, twice, and RGB twice. GIF: a small first frame.
+_BESIDE = {"WEBP": 13, "AVIF": 14, "GIF": 1, "BMP": 1, "PNG": 0, "TIFF": 0, "JPEG": 0}
 # A JPEG of several scans is held as coefficients of 16 bits.
 _COEFFICIENT_BYTES = 2
 _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_LENGTH, _BITS, _SAMPLES = 278, 322, 323, 258, 277

@@ -94,12 +94,11 @@ def decode(data: bytes, reduce_to: int | None = None, deadline: float | None = N
     try:
         try:
             return _decode(bare, reduce_to, deadline)
-        except OSError:
-            # Half an end marker is none.
-            bare = bare.rstrip(b"\xff")
-            if not _lacks_its_end_only(bare, reduce_to, deadline):
+        except (OSError, SyntaxError):
+            whole = png.with_end(bare) or _jpeg_with_its_end(bare, reduce_to, deadline)
+            if whole is None:
                 raise
-            return _decode(bare + jpeg.END, reduce_to, deadline)
+            return _decode(whole, reduce_to, deadline)
     except (*_DECODER_ERRORS, MemoryError) as error:
         raise refusals.refusal(data, error, MAX_PIXELS) from error
 
@@ -181,19 +180,22 @@ def _to_rgb(image: Image.Image, scale: depth.Scale | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _lacks_its_end_only(data: bytes, reduce_to: int | None, deadline: float | None) -> bool:
-    """Return whether these are the bytes of a JPEG in which only the end marker is missing.
+def _jpeg_with_its_end(data: bytes, reduce_to: int | None, deadline: float | None) -> bytes | None:
+    """Return a JPEG that lacks nothing but its end marker with that; None if it is no JPEG, or lacks more.
 
     Where all pixels are there, a decoder skips what follows them; where some are missing, it takes it for their bits.
     So bits before the marker change the pixels, or they do not.
     """
+    # Half an end marker is none.
+    data = data.rstrip(b"\xff")
     if not jpeg.structure(data).all_scans_began:
-        return False
+        return None
     tails = (jpeg.END, *(noise + jpeg.END for noise in jpeg.NOISES))
     try:
-        return len({_digest(_decode(data + tail, reduce_to, deadline)) for tail in tails}) == 1
+        seen = {_digest(_decode(data + tail, reduce_to, deadline)) for tail in tails}
     except _DECODER_ERRORS:
-        return False
+        return None
+    return data + jpeg.END if len(seen) == 1 else None
 
 
 def _digest(image: Image.Image) -> bytes:

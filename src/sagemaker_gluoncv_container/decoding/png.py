@@ -5,6 +5,7 @@ from collections.abc import Iterator
 _START = b"\x89PNG\r\n\x1a\n"
 # A length and a kind before a chunk's content, a checksum after it.
 _BEFORE, _AFTER = 8, 4
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -14,6 +15,22 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + _BEFORE]
         yield kind, b"" if kind == b"IDAT" else data[at + _BEFORE : at + _BEFORE + length]
         at += _BEFORE + length + _AFTER
+
+
+def with_end(data: bytes) -> bytes | None:
+    """Return a PNG that is cut after its pixels with an end chunk; None if it is no PNG, whole, or lacks pixels."""
+    at = len(_START)
+    pixels = False
+    while data.startswith(_START) and at + _BEFORE <= len(data):
+        kind = data[at + 4 : at + _BEFORE]
+        end = at + _BEFORE + int.from_bytes(data[at : at + 4], "big") + _AFTER
+        if end > len(data):
+            return data[:at] + _END if pixels and kind != b"IDAT" else None
+        pixels = pixels or kind == b"IDAT"
+        if kind == b"IEND":
+            return None
+        at = end
+    return data[:at] + _END if pixels else None
 
 
 def exif(data: bytes) -> bytes:

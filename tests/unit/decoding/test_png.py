@@ -10,7 +10,8 @@ from PIL import Image
 
 from sagemaker_gluoncv_container.decoding import png
 from sagemaker_gluoncv_container.decoding.picture import decode, describe
-from support.drawing import colours
+from sagemaker_gluoncv_container.errors import UnreadablePicture
+from support.drawing import colours, levels
 
 Encode = Callable[..., bytes]
 ORIENTATION_6 = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -57,3 +58,15 @@ def test_other_bytes(data: bytes) -> None:
     """What is no PNG, or hardly begins as one, has no chunks with content."""
     assert png.exif(data) == b""
     assert png.significant_bits(data) is None
+
+
+def test_an_end_that_is_missing(encode: Encode) -> None:
+    """A PNG in which only what follows the pixels is cut is read; one that lacks pixels is refused."""
+    data = encode(colours())
+    for length in range(len(data) - 12, len(data)):
+        assert (levels(decode(data[:length])) == levels(colours())).all()
+    with_text = with_chunk(data, b"tEXt", b"x" * 100, b"IEND")
+    assert (levels(decode(with_text[:-50])) == levels(colours())).all()
+    for length in (len(data) // 2, 60):
+        with pytest.raises(UnreadablePicture):
+            decode(data[:length])

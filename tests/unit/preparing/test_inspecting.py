@@ -136,7 +136,7 @@ def bmp(width: int, height: int) -> bytes:
     [
         (b"", "unreadable", "it is empty"),
         (b"\0" * 500, "unreadable", "it begins like none of the formats that are read"),
-        (b"P6 1 1 255 ...", "unreadable", "it begins like none of the formats that are read"),
+        (b"P6 1 1 255 ...", "unsupported", "it is a portable anymap"),
         (b"\0\0\0\x18ftypheic....", "unsupported", "it is HEIC"),
         (b"\0\0\0\x20ftypavif" + b"x" * 90, "unreadable", "AVIF"),
         (encoded(picture(400, 300))[:2000], "unreadable", "JPEG"),
