@@ -43,6 +43,10 @@ test-container: ## build both images and test them (needs a Docker engine)
 	elif [ -n "$$CI" ]; then echo "The container tests cannot run: no Docker engine answers" >&2; exit 1; \
 	else echo "NOT RUN: the container tests, because no Docker engine answers (docker info says why)"; fi
 
+.PHONY: soak
+soak: image .venv-client/ready ## a minute of everything at once, and 50 stops while the image starts (needs a Docker engine)
+	SOAK_SECONDS=60 STOP_MOMENTS=50 $(CLIENT)/pytest tests/container/test_soak.py tests/container/test_stopping.py
+
 .PHONY: image
 image: ## build sagemaker-gluoncv:cpu (DOCKER_BUILD_FLAGS holds more flags)
 	DOCKER_BUILDKIT=1 docker build $(DOCKER_BUILD_FLAGS) $(LABELS) --tag $(IMAGE) .

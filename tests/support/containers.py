@@ -188,7 +188,9 @@ class Server:
     def __init__(self, container: Container, port: int) -> None:
         """`port` is the one it listens on inside."""
         self.container = container
-        published = docker("port", container.name, f"{port}/tcp").splitlines()[0]
+        # On the host's network nothing is published, and the port is the host's.
+        published = (docker("port", container.name, f"{port}/tcp", check=False).splitlines() or [""])[0]
+        published = published if published[:1].isdigit() else f"127.0.0.1:{port}"
         self.url = f"http://{published}"
         self._seen = 0
 

@@ -12,9 +12,12 @@ BODY, BEGAN = "sagemaker_gluoncv.body", "sagemaker_gluoncv.began"
 # A client that does not take its answer for so long is given up.
 _SEND_SECONDS = 30
 # No more than this is read before others get their turn.
-_READ_BYTES = 1 << 17
-# A client that was refused may still send. It is listened to, at this pace, until it has read why.
-_LINGER_BYTES, _LINGER_PAUSE_SECONDS, _LINGER_SECONDS = 1 << 18, 0.05, 30.0
+_READ_BYTES = 1 << 16
+# A client that was refused may still send. What it sends is thrown away now and then, until it has read why; one that
+# is silent for a while has read it.
+_LINGER_PAUSE_SECONDS, _SILENT_SECONDS, _LINGER_SECONDS = 0.05, 2.0, 30.0
+# Never written to: MSG_TRUNC has the kernel drop what has come instead of copying it here (man 7 tcp).
+_WASTE = bytearray(1 << 20)
 
 
 class TooSlow(Exception):  # noqa: N818
@@ -43,7 +46,7 @@ class Connection:
         self._socket, self._patience, self._pause = client, patience, pause
         self._out: list[bytes] = []
         self._deadline = 0.0
-        self._in_body = False
+        self._in_body, self._read = False, 0
         self.is_idle, self.is_busy, self.has_sent = True, False, False
         self.began = 0.0
 
@@ -76,7 +79,9 @@ class Connection:
         if self._in_body and data:
             latest = time.monotonic() + self._patience.head_seconds
             self._deadline = min(latest, self._deadline + len(data) / self._patience.bytes_per_second)
-            if len(data) == size:
+            self._read += len(data)
+            if self._read >= _READ_BYTES:
+                self._read = 0
                 self._pause(0)
         return data
 
@@ -130,13 +135,9 @@ class Connection:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             while (left := ends - time.monotonic()) > 0:
-                self._socket.settimeout(min(left, self._patience.head_seconds))
-                read = 0
-                while read < _LINGER_BYTES:
-                    data = self._socket.recv(_READ_BYTES)
-                    if not data:
-                        return
-                    read += len(data)
+                self._socket.settimeout(min(left, _SILENT_SECONDS))
+                if not self._socket.recv_into(_WASTE, len(_WASTE), socket.MSG_TRUNC):
+                    return
                 self._pause(_LINGER_PAUSE_SECONDS)
 
     def close(self) -> None:

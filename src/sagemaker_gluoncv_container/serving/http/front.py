@@ -5,12 +5,14 @@ A request reaches the app when it is whole. Until then it is held to deadlines a
 
 import io
 import logging
+import socket
 import time
 from typing import Any
 from urllib.parse import unquote
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from gunicorn import http
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
@@ -32,6 +34,9 @@ _FINISH_SECONDS = 14
 _LINGER_SECONDS = 2.0
 # A body whose length is not known gets its place in steps that grow with it.
 _STEP_BYTES, _MOST_BYTES = 8 << 10, 1 << 20
+_REFUSED_AT_ONCE = 4
+# What the kernel may keep for a connection that nobody reads from: it counts as the container's memory, too.
+_KERNEL_BYTES = 1 << 17
 # Connections that come in one burst are taken in so many steps, between which others get their turn.
 _BURST = 64
 
@@ -47,6 +52,8 @@ class Front(GeventWorker):  # type: ignore[misc]
         # In the order in which they began to wait for their next request.
         self._connections: dict[Connection, None] = {}
         self._stopping: Event | None = None
+        # Thousands may be refused in one moment, when their time is over: pings must get in between.
+        self._refusing = BoundedSemaphore(_REFUSED_AT_ONCE)
         super().init_process()
 
     def handle_exit(self, sig: int, frame: object) -> None:
@@ -59,6 +66,8 @@ class Front(GeventWorker):  # type: ignore[misc]
         """Serve until told to stop; then answer what was taken."""
         self._stopping = Event()
         self._name = self.sockets[0].getsockname()
+        for listener in self.sockets:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
         accepting = [gevent.spawn(self._accept, listener) for listener in self.sockets]
         while self.alive:
             self.notify()
@@ -182,24 +191,30 @@ class Front(GeventWorker):  # type: ignore[misc]
 
     def _refuse(self, connection: Connection, error: Exception, request: Any = None) -> None:
         """Answer what cannot become a request of the app, and end the connection so that the client sees the answer."""
+        try:
+            with self._refusing:
+                self._send_refusal(connection, error, request)
+                # After each of them, whoever waits is looked at.
+                gevent.sleep(0)
+            connection.linger()
+        except OSError as gone:
+            logger.debug("A client is gone: %s", gone)
+        finally:
+            connection.close()
+
+    def _send_refusal(self, connection: Connection, error: Exception, request: Any) -> None:
         refusal = refusals.of(error)
         path = f"{request.method} {request.path}" if request is not None else "A request"
         if refusal is None:
             logger.exception("A request failed: %s", error)
             refusal = 500, "The server failed on this request. Its log says why."
         if connection.has_sent:
-            connection.close()
-            return
+            # A second answer after a part of the first would be taken for the rest of it.
+            raise ConnectionAbortedError
         status, message = refusal
         metrics.REQUESTS.labels(status).inc()
         logger.info("%s", path, extra={"fields": {"status": status, "error": message}})
-        try:
-            connection.send(refusals.response(status, message, refusals.wants_retry(error)))
-            connection.linger()
-        except OSError as gone:
-            logger.debug("A client is gone: %s", gone)
-        finally:
-            connection.close()
+        connection.send(refusals.response(status, message, refusals.wants_retry(error)))
 
 
 def _header(request: Any, name: str) -> str | None:
@@ -217,17 +232,18 @@ def _read(request: Any, place: Place) -> bytes:
     length = _length(request)
     if length is None and not _header(request, "TRANSFER-ENCODING"):
         return b""
-    body = io.BytesIO()
-    step = _STEP_BYTES
-    while length is None or body.tell() < length:
+    # Parts, not a buffer that grows: it would be moved again and again.
+    parts = list[bytes]()
+    step = _STEP_BYTES if length is None else _MOST_BYTES
+    while length is None or place.received < length:
         if length is None:
             place.promise(step)
-        part = request.body.read(_MOST_BYTES if length is not None else step)
+        part = request.body.read(step)
         if not part:
             if length is not None:
                 raise NoMoreData()
             break
-        body.write(part)
+        parts.append(part)
         place.receive(len(part))
         step = min(2 * step, _MOST_BYTES)
-    return body.getvalue()
+    return b"".join(parts)
