@@ -31,7 +31,7 @@ class References:
     """Reads references. Threads may share one: boto3's clients allow it."""
 
     def __init__(self, maps: Sequence[tuple[str, Path]], connections: int) -> None:
-        """`maps` are S3 prefixes with the folder that holds what lies under them."""
+        """`maps` are S3 prefixes with the folder that holds a copy of what is under them."""
         self._maps, self._connections = maps, connections
         self._client: Any = None
         self._lock = threading.Lock()

@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance
 from sagemaker_gluoncv_container.decoding.picture import decode, describe
 from support.prepared import Prepare, Prepared, encoded
 
-# One photo of clothing-small lies in it twice, encoded twice, under two labels.
+# One photo of clothing-small is in it twice, encoded twice, under two labels.
 KNOWN = {
     "two-labels": {
         "shorts/6075b4a5-5b1a-4ce0-aea0-9dbfbca7c35c.jpg",
@@ -108,7 +108,7 @@ class Planter:
             self.put(name, encoded(image, exif=exif, quality=95), "turned", fixed=True)
         for mode, form in (("CMYK", "JPEG"), ("L", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"), ("L", "PNG"), ("1", "PNG")):
             name, _, image = self.photo()
-            # Behind the name of a JPEG lies a PNG: that is fixed too, and both are reported.
+            # The name says JPEG, and it is a PNG: that is fixed too, and both are reported.
             reasons = ("converted", "wrong-type") if form == "PNG" else ("converted",)
             self.put(name, encoded(image.convert(mode), form), *reasons, fixed=True)
         for form in ("GIF", "BMP", "TIFF"):

@@ -42,7 +42,7 @@ def moved(before: Prepared, after: Prepared) -> int:
 
 
 def test_same_seed_same_files(pictures: Path, prepare: Prepare, tmp_path: Path) -> None:
-    """Where the pictures lie and in which order they are listed changes no byte of the channels."""
+    """Where the pictures are and in which order they are listed changes no byte of the channels."""
     elsewhere = tmp_path / "elsewhere"
     for path in sorted(pictures.rglob("*.jpg"), reverse=True):
         (elsewhere / path.parent.name).mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ def test_what_only_decoding_finds(tmp_path: Path) -> None:
 
 
 def test_a_wrong_index(tmp_path: Path) -> None:
-    """One of another file; none at all is no fault."""
+    """One of another file; to have none is not a fault."""
     first = write(tmp_path / "train", (0, draw("bird", 1)), (1, draw("car", 1)))
     second = write(tmp_path / "validation", (0, draw("bird", 2)), (1, draw("car", 2)), (1, draw("car", 3)))
     shutil.copy(second.with_suffix(".idx"), first.with_suffix(".idx"))

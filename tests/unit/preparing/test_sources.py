@@ -64,7 +64,7 @@ def test_a_source_that_is_none(tmp_path: Path, name: str) -> None:
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    """A picture's class is its first folder; what is no picture by its name, and what is loose, says so."""
+    """A picture's class is its first folder; a file with another name, and a loose picture, say so."""
     write(tmp_path, "bird/1.jpg", "bird/deep/2.PNG", "car/noending", "car/x.heic", "car/a.txt", "loose.jpg")
     _, items = listed(tmp_path)
     assert {(each.name, each.labels, each.reason) for each in items} == {
@@ -135,7 +135,7 @@ def test_a_manifest(tmp_path: Path) -> None:
 
 
 def test_records(tmp_path: Path) -> None:
-    """Each record with its place and its channel; the names of the classes lie beside them."""
+    """Each record with its place and its channel; the names of the classes are beside them."""
     (tmp_path / "train").mkdir()
     with Writer(tmp_path / "train" / "a.rec") as writer:
         writer.write((1.0,), b"one")
