@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from ..decoding import turns
 from . import sources
 from .inspecting import Inspection, inspect
 from .journal.rows import Location, Uninspected, numbers_of
@@ -50,6 +51,7 @@ def scan(journal: Journal, settings: Settings, references: References, encode: b
     """
     total, left = journal.pictures.count(), journal.pictures.count_uninspected()
     threads = max(settings.threads, _THREADS_TO_DOWNLOAD) if journal.pictures.any_remote() else settings.threads
+    turns.expect(threads)
     with (
         ThreadPoolExecutor(threads, thread_name_prefix="inspect") as pool,
         Progress("Inspecting", total, total - left, settings.progress) as progress,
