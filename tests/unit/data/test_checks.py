@@ -1,12 +1,13 @@
 """What is odd about channels, told without decoding a picture."""
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sagemaker_gluoncv_container.data import checks, record_files
+from sagemaker_gluoncv_container.data import checks, record_files, recordio
 from sagemaker_gluoncv_container.data.checks import Place
 from sagemaker_gluoncv_container.data.recordio import MAGIC_BYTES, Writer
 
@@ -118,3 +119,20 @@ def test_classes_of_several_labels() -> None:
     channels = {"train": labelled((1.0, 0.0, 0.0), (1.0, 1.0, 0.0))}
     findings = checks.of_labels(channels, ["a", "b", "c"], multi_label=True)
     assert [finding.text for finding in findings] == ["channel train has no pictures of classes: c"]
+
+
+IN_PARTS = JPEG + b"b" + MAGIC_BYTES * 2 + b"c" * 5000
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+@pytest.mark.parametrize("data", [JPEG + b"a" * 61, IN_PARTS], ids=["plain", "in parts"])
+def test_records_with_labels_in_a_list(tmp_path: Path, count: int, data: bytes) -> None:
+    """A record whose header says that n labels follow, one too, holds a picture as any other."""
+    header = struct.pack("<IfQQ", count, 0, 0, 0) + struct.pack(f"<{count}f", *[0.0] * count)
+    (tmp_path / "a.rec").write_bytes(recordio.frame(header + data))
+    (record,) = record_files.scan(tmp_path / "a.rec")
+    train = [Picture("record", (0.0,), checks.place(record))]
+    findings, groups = checks.of_pictures({"train": train, "validation": files(tmp_path / "validation", [data])})
+    assert [finding.kind for finding in findings] == ["leakage"]
+    assert groups
+    assert train[0].place.read() == data

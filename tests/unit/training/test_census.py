@@ -1,5 +1,6 @@
 """What is counted, and checked against the hyperparameters."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,15 @@ def test_names_that_are_too_many_or_too_few() -> None:
     for names in ("ab", "abcd"):
         with pytest.raises(ClientError, match=f"num_classes is 3. There are {len(names)} names of classes: a, b"):
             counted({"train": SINGLE}, list(names), Hyperparameters(num_classes=3))
+
+
+def test_class_folders_are_named() -> None:
+    """Where num_classes does not fit class folders, all are named: one of them may be no class."""
+    found = dataclasses.replace(_found([(0,), (1,), (2,)]), in_class_folders=True)
+    folders = ["bird", "car", "checkpoint of mine"]
+    why = "num_classes is 2.*There are 3 class folders in channel train: bird, car, checkpoint of mine"
+    with pytest.raises(ClientError, match=why):
+        counted({"train": found}, folders, Hyperparameters(num_classes=2))
 
 
 def test_a_shard_is_not_the_whole(caplog: pytest.LogCaptureFixture) -> None:
