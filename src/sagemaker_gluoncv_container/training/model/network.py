@@ -86,7 +86,9 @@ def _resnet(hp: Counted, pretrained: Path, contexts: list[mx.Context]) -> Hybrid
                 "Nobody has published them",
                 "Set use_pretrained_model to 0, or num_layers to 152",
             )
-        return ResNetV1b(BottleneckV1b, list(units), classes=1, name_prefix="resnetv1b_")
+        # Each unit begins as the identity (Goyal et al., "Accurate, Large Minibatch SGD", section 5.1). Else so deep a
+        # net overflows in validation until its running statistics have settled, which takes a hundred batches.
+        return ResNetV1b(BottleneckV1b, list(units), last_gamma=True, classes=1, name_prefix="resnetv1b_")
     if not hp.use_pretrained_model:
         return get_model(name, classes=1)
     weights = base_weights.find(pretrained, name)

@@ -62,7 +62,8 @@ def test_a_net_of_200_layers() -> None:
     for name, each in smaller.collect_params().items():
         if name.endswith("_weight"):
             assert shapes[name] == each.shape, name
-    assert np.isfinite(net(pixels(1)).asnumpy()).all()
+    # Its units begin as the identity: before anything was learnt, its answers are as small as those of the others.
+    assert abs(net(pixels(1)).asnumpy()).max() < 10
 
 
 def test_there_are_no_base_weights_of_200_layers(tmp_path: Path) -> None:
