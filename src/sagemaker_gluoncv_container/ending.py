@@ -1,4 +1,4 @@
-"""Why and when a job ends before its time: asked for, interrupted, or at its time limit."""
+"""Why and when a job ends early: it is asked to, interrupted, or at its time limit."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ Ends = Callable[[], str | None]
 
 
 class Ended(Exception):  # noqa: N818
-    """The job is to end before its time; not an error. The message says why."""
+    """The job is to end early, which is not an error. The message says why."""
 
 
 def never() -> None:
-    """Tell a job to go on to its end."""
+    """Let a job run to its end."""
 
 
 def check(ends: Ends) -> None:
@@ -24,7 +24,7 @@ def check(ends: Ends) -> None:
 
 
 class TimeLimit:
-    """Tells when to end a job, so that it ends in time: before the batch that would go past the limit."""
+    """Tells when to end a job so that it ends in time: before the batch that would exceed the limit."""
 
     def __init__(self, seconds: float | None, now: Callable[[], float] = time.monotonic) -> None:
         """The time runs from here; None is no limit."""
@@ -34,9 +34,9 @@ class TimeLimit:
         self._longest = 0.0
 
     def is_over(self) -> bool:
-        """Return whether to end now; to be asked before each batch."""
+        """Return whether to end now. Ask before each batch."""
         now = self._now()
-        # What comes before the first batch does not come again.
+        # What comes before the first batch does not come again, so it is no measure of a batch.
         if self._asked is not None:
             self._longest = max(self._longest, now - self._asked)
         self._asked = now
