@@ -73,6 +73,10 @@ gpu-check: ## test the GPU image on this host's GPUs, and print the figures for 
 bench-serving: .venv/ready ## our server beside its peers: half an hour, 3 GB of disk (BENCH_FLAGS holds more flags)
 	PYTHONPATH=local_test $(BIN)/python benchmarks/serving/run.py $(BENCH_FLAGS)
 
+.PHONY: bench-int8
+bench-int8: .venv/ready ## int8 beside float32: 20 nets, an hour (INT8_FLAGS="--work FOLDER" reuses nets; --help lists more)
+	$(BIN)/python benchmarks/int8.py $(INT8_FLAGS)
+
 .PHONY: bench-before-after
 bench-before-after: .venv/ready ## this checkout's speed beside another's: make bench-before-after BEFORE=FOLDER
 	@[ -n "$(BEFORE)" ] || { echo "Name the earlier checkout: make bench-before-after BEFORE=FOLDER" >&2; exit 2; }
@@ -107,4 +111,4 @@ lock: .venv/ready ## compile requirements/*.in into lock files with hashes
 
 .PHONY: clean
 clean: ## remove the virtual environments and caches
-	rm -rf .venv .venv-client .cache .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work
+	rm -rf .venv .venv-client .cache .mypy_cache .pytest_cache .ruff_cache build benchmarks/serving/work benchmarks/int8_work
