@@ -1,4 +1,4 @@
-"""Promise: where the container is given too little to serve, it says what is missing and ends; where it can, it serves."""
+"""Promise: given too little to serve with, the container says what is missing and ends; given little, it serves."""
 
 import pytest
 
