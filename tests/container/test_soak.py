@@ -12,7 +12,7 @@ PING_SECONDS = 0.2
 
 
 def test_everything_at_once(trained: Job, flower: bytes, tmp_path: Path) -> None:
-    """In 1 GB and two CPUs honest clients get answers, or 503 with Retry-After; pings come through; nothing is killed."""
+    """In 1 GB and two CPUs honest clients get answers or 503 with Retry-After, pings come through, nobody is killed."""
     picture = tmp_path / "flower.jpg"
     picture.write_bytes(flower)
     port = free_port()
