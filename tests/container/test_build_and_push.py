@@ -25,7 +25,7 @@ NAME = "sagemaker-gluoncv"
 REGION, SECOND_REGION, LOCKED_REGION = "us-east-1", "eu-west-1", "ap-south-1"
 SMALL = "FROM scratch\nCOPY README.md /\n"
 NOT_COPIED = shutil.ignore_patterns(
-    ".git", ".venv*", ".*_cache", "__pycache__", "*.egg-info", "build", "work", "shared"
+    ".git", ".venv*", ".cache", ".*_cache", "__pycache__", "*.egg-info", "build", "work", "shared"
 )
 
 
