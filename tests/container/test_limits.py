@@ -42,8 +42,9 @@ def test_any_folder_will_do(trained: Job, flower: bytes, flags: tuple[str, ...])
 
 
 def test_no_folder(trained: Job) -> None:
-    """Without any folder to write in it says so, and what to mount."""
-    flags = ("--read-only", "--tmpfs", "/dev/shm:ro", "--volume", f"{trained.model}:/opt/ml/model:ro", *USER)
+    """Without any folder to write in it says so, and what to mount. (root could still write in /dev.)"""
+    user = ("--user", "12345:12345")
+    flags = ("--read-only", "--tmpfs", "/dev/shm:ro", "--volume", f"{trained.model}:/opt/ml/model:ro", *user)
     with started("serve", *flags) as container:
         assert container.wait(SECONDS) == 2, container.log
         assert "There is no folder to write in." in container.log
