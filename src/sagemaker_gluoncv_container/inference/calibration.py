@@ -45,7 +45,11 @@ class Calibration:
     def __init__(self, found: artifact.Artifact, threads: int) -> None:
         """`threads` compute each net. Raises ContainerError if OpenVINO cannot compute it."""
         self._symbol, self._arrays = found.symbol.read_text(), params.read(found.params)
-        self._preprocessing, self._threads, self._rounding = found.description.preprocessing, threads, Rounding()
+        self._preprocessing, self._threads, self._rounding = (
+            found.description.preprocessing,
+            threads,
+            Rounding(keep=True),
+        )
         self.layers = rounded(self._symbol)
 
     def net(self, ranges: Ranges | None = None, watched: Sequence[str] = ()) -> Net:

@@ -30,11 +30,11 @@ _SMALLEST = np.float32(1e-30)
 
 
 class Rounding:
-    """Rounds the weights of a net's layers, each only once, however many models are made of them."""
+    """Rounds the weights of a net's layers."""
 
-    def __init__(self, kind: str = BALANCED) -> None:
-        """`kind` is BALANCED or NEAREST."""
-        self.kind = kind
+    def __init__(self, kind: str = BALANCED, keep: bool = False) -> None:
+        """`kind` is BALANCED or NEAREST. `keep` what was rounded, if several models will be made of the same net."""
+        self.kind, self._keep = kind, keep
         self._made: dict[str, tuple[Floats, Floats]] = {}
 
     def of(self, layer: str, weights: Floats) -> tuple[Floats, Floats]:
@@ -46,9 +46,10 @@ class Rounding:
         if not np.isfinite(weights).all():
             what, why = f"The layer {layer} cannot be computed in int8", "A weight of it is not a finite number"
             raise ContainerError(what, why, "Train the net again, at a lower learning rate")
-        if layer not in self._made:
-            self._made[layer] = _nearest(weights) if self.kind == NEAREST else _balanced(weights)
-        return self._made[layer]
+        made = self._made.get(layer) or (_nearest(weights) if self.kind == NEAREST else _balanced(weights))
+        if self._keep:
+            self._made[layer] = made
+        return made
 
 
 def _nearest(weights: Floats) -> tuple[Floats, Floats]:

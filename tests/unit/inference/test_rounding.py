@@ -119,11 +119,13 @@ def test_nearest() -> None:
 
 
 def test_a_layer_is_rounded_once() -> None:
-    """Of one net each layer's weights are rounded once, however often it is translated."""
-    rounding = Rounding()
+    """With `keep` each layer's weights are rounded once, however often the net is translated; without, each time."""
+    rounding = Rounding(keep=True)
     first = rounding.of("a", drawn((4, 8, 3, 3), "normal"))
     assert rounding.of("a", drawn((4, 8, 3, 3), "normal", 7)) is first
     assert rounding.of("b", drawn((4, 8, 3, 3), "normal", 7)) is not first
+    forgetful = Rounding()
+    assert forgetful.of("a", drawn((4, 8, 3, 3), "normal")) is not forgetful.of("a", drawn((4, 8, 3, 3), "normal"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
