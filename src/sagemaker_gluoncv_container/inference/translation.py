@@ -50,8 +50,8 @@ def translate(
     """Return the model: it takes uint8 (1, height, width, 3), RGB, and gives float32 (1, classes).
 
     `arrays` have the names of a .params file, `ranges` the names that `rounded` gives (none: all of it in float32).
-    The outputs of the `watched` layers follow the probabilities. `rounding` says how weights are rounded. Raises Untranslatable, ClientError if the symbol is
-    damaged, ContainerError if a parameter is missing.
+    The outputs of the `watched` layers follow the probabilities. `rounding` says how weights are rounded. Raises
+    Untranslatable, ClientError if the symbol is damaged, ContainerError if a parameter is missing.
     """
     try:
         return _Translation(symbol, arrays, preprocessing, ranges or {}, rounding or Rounding()).model(watched)
