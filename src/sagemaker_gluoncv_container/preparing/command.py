@@ -34,7 +34,10 @@ class Share(click.ParamType[Decimal]):
         return share
 
 
-@click.command(short_help="Pack pictures as channels for training.")
+# It keeps the names of its help option from its first call, which may not come by way of the group.
+@click.command(
+    short_help="Pack pictures as channels for training.", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.argument("source", required=False)
 @click.argument("out", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--check", type=_FOLDER, help="Only look for faults in the channels in a folder.")
