@@ -173,7 +173,7 @@ def test_an_index_beside_the_records(job: Any, draw_pictures: Any, feeding: Any,
     job.configure("train", TrainingInputMode="Pipe")
     feeder = feeding(job.paths.channel("train"), 1, rec_content(draw_pictures(8)) + b"0\t0\n1\t1234\n")
     channels, _ = job.read(num_classes=4, num_training_samples=8)
-    with pytest.raises(ClientError, match="record 8. .* check that it holds whole .rec files and nothing else"):
+    with pytest.raises(ClientError, match="record 8. .* check that it holds whole `.rec` files and nothing else"):
         list(channels.train.epoch(0, None))
     assert feeder.wait(timeout=30) == 0
 
