@@ -166,9 +166,11 @@ class Front(GeventWorker):  # type: ignore[misc]
         environ["wsgi.multithread"] = True
         body = _read(request, place)
         environ.update({BODY: body, BEGAN: connection.began, "wsgi.input": io.BytesIO(body)})
-        if not self.alive:
-            response.force_close()
         parts = self.wsgi(environ, response.start_response)
+        if not self.alive:
+            # Asked as late as can be: a request may have waited since before SIGTERM, and a client that is told to keep
+            # its connection sends the next request into one that is about to be closed.
+            response.force_close()
         try:
             for part in parts:
                 response.write(part)

@@ -295,7 +295,10 @@ def test_an_answer_that_fails_half_way(front: Front) -> None:
 
 
 def test_stopping_loses_nothing(tmp_path: Path) -> None:
-    """After SIGTERM what was asked is answered, also on connections that the kernel has only just taken."""
+    """After SIGTERM what was asked is answered, also on connections that the kernel has only just taken.
+
+    Every answer from then on ends its connection: a client that kept it would send its next request to nobody.
+    """
     front = Front(tmp_path)
     answers: list[Answer] = []
     with ExitStack() as connections:
@@ -315,7 +318,7 @@ def test_stopping_loses_nothing(tmp_path: Path) -> None:
         for thread in threads:
             thread.join()
     assert (last.status, last.headers["connection"]) == (200, "close")
-    assert [answer.status for answer in answers] == [200] * 8
+    assert [(answer.status, answer.headers["connection"]) for answer in answers] == [(200, "close")] * 8
     front.end()
     assert front.log()[-1]["message"] == "Shutting down: Master"
 
