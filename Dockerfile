@@ -87,7 +87,7 @@ RUN --mount=type=bind,from=system,source=/image,target=/system \
     /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir /tmp/wheel /tmp/package; \
     /opt/venv/bin/pip install --no-index --find-links /tmp/wheel --no-deps --no-compile --target lib \
     sagemaker-gluoncv-container; \
-    python3 -m compileall -q --invalidation-mode unchecked-hash -s /code -p / lib; \
+    python3 -m compileall -q --invalidation-mode unchecked-hash -x '/preparing/' -s /code -p / lib; \
     PYTHONPATH=$PWD/lib:$CUDA /opt/build/bin/python /tmp/image/bill_of_materials.py /system /opt/venv/bin/python sbom.cdx.json; \
     chmod 755 bin/train bin/serve; \
     find /code -exec touch --date "$FILE_DATE" {} +

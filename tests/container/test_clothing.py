@@ -39,13 +39,19 @@ def test_two_epochs_learn_the_photos(clothed: Job) -> None:
     assert kept_accuracy(clothed.log) >= LEAST_ACCURACY
 
 
-def test_the_endpoint_answers_what_training_counted(clothed: Job, clothing: Clothing) -> None:
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_the_endpoint_answers_what_training_counted(clothed: Job, clothing: Clothing, precision: str) -> None:
     """Over the whole validation split, the endpoint gives exactly as many right answers as the log states."""
     _, photos = clothing
-    with serving(clothed.model) as server:
+    with serving(clothed.model, "--env", f"SAGEMAKER_GLUONCV_PRECISION={precision}") as server:
         answers = [server.ask(path.read_bytes()).json() for _, path in photos]
     right = sum(
         max(range(10), key=answer.__getitem__) == label for answer, (label, _) in zip(answers, photos, strict=True)
     )
     assert len(photos) == 341
-    assert f"{right / len(photos):f}" == f"{kept_accuracy(clothed.log):f}"
+    if precision == "int8":
+        judged = re.search(r"accuracy ([0-9.]+) \(float32: ", clothed.log)
+        assert judged, clothed.log
+        assert f"{right / len(photos):.4f}" == judged[1]
+    else:
+        assert f"{right / len(photos):f}" == f"{kept_accuracy(clothed.log):f}"
