@@ -80,6 +80,7 @@ COPY train/train serve/serve serve/gunicorn.conf.py /code/opt/sagemaker-gluoncv/
 COPY image/bill_of_materials.py image/bundled.json /tmp/image/
 # The same files whatever the checkout: lines end in LF, and what is executed can be. A checkout on Windows has CRLF, and
 # archives and some file systems lose or add the executable bit.
+# What prepares pictures is compiled when it runs: it takes half a second there, and a push of our code stays small.
 RUN --mount=type=bind,from=system,source=/image,target=/system \
     set -eu; cd /code/opt/sagemaker-gluoncv; \
     find bin /tmp/package /tmp/image -type f -exec sed -i 's/\r$//' {} +; \
